@@ -1,0 +1,95 @@
+"""The engine's way to Postgres: one pool, short transactions, SQL from files."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from psycopg import AsyncConnection
+from psycopg.rows import DictRow, dict_row
+from psycopg_pool import AsyncConnectionPool
+
+Connection = AsyncConnection[DictRow]
+
+DEFAULT_TENANT = "default"
+
+# A hung database must fail one operation, not freeze a process.
+SESSION_OPTIONS = (
+    "-c statement_timeout=10s -c lock_timeout=3s -c idle_in_transaction_session_timeout=30s"
+)
+KEEPALIVES: dict[str, Any] = {
+    "keepalives": 1,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,  # milliseconds
+}
+POOL_TIMEOUT_SECONDS = 5.0
+CONNECTION_MAX_LIFETIME_SECONDS = 30 * 60.0
+
+
+@cache
+def statement(name: str) -> bytes:
+    """Return the text of `engine/sql/<name>.sql`."""
+    return (files("engine") / "sql" / f"{name}.sql").read_bytes()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Database:
+    """An open pool and the tenant whose rows this process works on."""
+
+    conninfo: str
+    pool: AsyncConnectionPool[Connection]
+    tenant: str = DEFAULT_TENANT
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """Yield a connection in one transaction: committed at the end, undone by an exception."""
+        async with self.pool.connection() as connection, connection.transaction():
+            yield connection
+
+    async def connect(self, *, application_name: str) -> Connection:
+        """Open a connection of its own, autocommit, outside the pool; the caller closes it."""
+        return await AsyncConnection.connect(
+            self.conninfo,
+            autocommit=True,
+            row_factory=dict_row,
+            prepare_threshold=0,
+            options=SESSION_OPTIONS,
+            application_name=application_name,
+            **KEEPALIVES,
+        )
+
+
+@asynccontextmanager
+async def open_database(
+    conninfo: str, *, max_connections: int, tenant: str = DEFAULT_TENANT
+) -> AsyncIterator[Database]:
+    """Open the pool, check that the server answers, and close it at the end.
+
+    Raises:
+        psycopg_pool.PoolTimeout: the server cannot be reached.
+    """
+    pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+        conninfo,
+        connection_class=AsyncConnection[DictRow],
+        kwargs={
+            "autocommit": True,
+            "row_factory": dict_row,
+            "prepare_threshold": 0,
+            "options": SESSION_OPTIONS,
+            "application_name": "holdfast",
+            **KEEPALIVES,
+        },
+        min_size=min(4, max_connections),
+        max_size=max_connections,
+        timeout=POOL_TIMEOUT_SECONDS,
+        max_lifetime=CONNECTION_MAX_LIFETIME_SECONDS,
+        check=AsyncConnectionPool.check_connection,
+        open=False,
+    )
+    async with pool:
+        await pool.wait(POOL_TIMEOUT_SECONDS)
+        yield Database(conninfo=conninfo, pool=pool, tenant=tenant)

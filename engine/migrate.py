@@ -1,0 +1,117 @@
+"""Forward-only migrations: each file once, in order, under an advisory lock."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.store.postgres.aio import AsyncPostgresStore
+from procrastinate import App, PsycopgConnector
+from psycopg import AsyncConnection, sql
+from psycopg.rows import dict_row
+
+from engine.errors import ConfigurationError
+
+log = logging.getLogger(__name__)
+
+# Any number serves, as long as every version of Holdfast uses the same one.
+MIGRATION_LOCK = 0x486F6C6466617374 >> 1
+LOCK_TIMEOUT = "15s"
+LOCK_RETRY_SECONDS = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Migrations:
+    """A folder of `NNNN_name.sql` files and the component they belong to."""
+
+    component: str
+    folder: Path
+
+
+ENGINE = Migrations(component="engine", folder=Path(__file__).parent / "migrations")
+
+
+async def migrate(conninfo: str, others: Sequence[Migrations] = ()) -> list[str]:
+    """Bring LangGraph's, the queue's, the engine's and `others`' tables up to date.
+
+    Idempotent and safe beside other processes that start at the same time. Returns the names of
+    the files applied now, `component/NNNN_name`.
+
+    Raises:
+        ConfigurationError: the database has migrations that this version does not know.
+    """
+    async with await AsyncConnection.connect(
+        conninfo, autocommit=True, row_factory=dict_row, application_name="holdfast migrate"
+    ) as connection:
+        await _lock(connection)
+        await _set_up_neighbours(conninfo)
+        await connection.execute("CREATE SCHEMA IF NOT EXISTS holdfast")
+        await connection.execute(
+            """
+            CREATE TABLE IF NOT EXISTS holdfast.migrations (
+                component  text        NOT NULL,
+                name       text        NOT NULL,
+                applied_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+                PRIMARY KEY (component, name)
+            )
+            """
+        )
+        applied: list[str] = []
+        for source in (ENGINE, *others):
+            applied += await _apply(connection, source)
+        return applied
+
+
+async def _lock(connection: AsyncConnection[dict[str, object]]) -> None:
+    # Tried again and again rather than waited for: a waiting statement holds a snapshot, and
+    # LangGraph's CREATE INDEX CONCURRENTLY in the other process would wait for that for ever.
+    while True:
+        cursor = await connection.execute(
+            "SELECT pg_try_advisory_lock(%s) AS taken", (MIGRATION_LOCK,)
+        )
+        row = await cursor.fetchone()
+        if row is not None and row["taken"]:
+            return
+        await asyncio.sleep(LOCK_RETRY_SECONDS)
+
+
+async def _set_up_neighbours(conninfo: str) -> None:
+    async with AsyncPostgresSaver.from_conn_string(conninfo) as saver:
+        await saver.setup()
+    async with AsyncPostgresStore.from_conn_string(conninfo) as store:
+        await store.setup()
+    async with App(connector=PsycopgConnector(conninfo=conninfo)).open_async() as queue:
+        if not await queue.check_connection_async():
+            await queue.schema_manager.apply_schema_async()
+
+
+async def _apply(connection: AsyncConnection[dict[str, object]], source: Migrations) -> list[str]:
+    cursor = await connection.execute(
+        "SELECT name FROM holdfast.migrations WHERE component = %s", (source.component,)
+    )
+    done = {str(row["name"]) for row in await cursor.fetchall()}
+    steps = sorted(source.folder.glob("[0-9]*.sql"))
+    unknown = done - {step.stem for step in steps}
+    if unknown:
+        raise ConfigurationError(
+            f"the database was migrated by a newer version: {source.component} has"
+            f" {', '.join(sorted(unknown))}, unknown to this version; install the newer one"
+        )
+    applied = []
+    for step in steps:
+        if step.stem in done:
+            continue
+        async with connection.transaction():
+            await connection.execute(
+                sql.SQL("SET LOCAL lock_timeout = {}").format(sql.Literal(LOCK_TIMEOUT))
+            )
+            await connection.execute(step.read_bytes())
+            await connection.execute(
+                "INSERT INTO holdfast.migrations (component, name) VALUES (%s, %s)",
+                (source.component, step.stem),
+            )
+        applied.append(f"{source.component}/{step.stem}")
+        log.info("migrated", extra={"component": source.component, "migration": step.stem})
+    return applied
