@@ -5,6 +5,7 @@ without it an embedded PostgreSQL is started for the session.
 `HOLDFAST_TEST_POSTGRES=16` picks the embedded version (16 or 18).
 """
 
+import asyncio
 import os
 import uuid
 from collections.abc import Callable, Iterator
@@ -82,6 +83,24 @@ def langgraph_template(create_database: Callable[..., str]) -> str:
 def checkpoint_database(create_database: Callable[..., str], langgraph_template: str) -> str:
     """Return the connection string of a fresh database with LangGraph's checkpoint tables."""
     return create_database(langgraph_template)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(create_database: Callable[..., str]) -> str:
+    """Return the name of a template database with every table: the engine's and the processes'."""
+    from engine.migrate import Migrations, migrate
+
+    project = Path(__file__).resolve().parents[1]
+    processes = Migrations(component="processes", folder=project / "nodes/services/migrations")
+    url = create_database()
+    asyncio.run(migrate(url, [processes]))
+    return str(psycopg.conninfo.conninfo_to_dict(url)["dbname"])
+
+
+@pytest.fixture
+def migrated_database(create_database: Callable[..., str], migrated_template: str) -> str:
+    """Return the connection string of a fresh database with every table of the product."""
+    return create_database(migrated_template)
 
 
 @pytest.fixture(scope="session")
