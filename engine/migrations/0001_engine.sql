@@ -268,6 +268,53 @@ $$;
 CREATE TRIGGER audit_is_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON holdfast.audit
     FOR EACH STATEMENT EXECUTE FUNCTION holdfast.refuse_change();
 
+-- Entries wait here until their transaction commits. The chain's lock is then taken last, so that it
+-- orders the commits and can be part of no deadlock.
+CREATE TABLE holdfast.audit_pending (
+    entry_id    bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    tenant      text        NOT NULL,
+    at          timestamptz NOT NULL DEFAULT clock_timestamp(),
+    actor       text        NOT NULL,
+    via         text        NOT NULL,
+    action      text        NOT NULL,
+    thread_id   text,
+    run_id      text,
+    gate_id     text,
+    details     jsonb       NOT NULL DEFAULT '{}'
+);
+-- Fields are written as netstrings (length in bytes, colon, text, comma), so that no two rows read alike.
+CREATE FUNCTION holdfast.netstring(field text) RETURNS text LANGUAGE sql STABLE PARALLEL SAFE AS $$
+    SELECT coalesce(octet_length(convert_to(field, 'UTF8')) || ':' || field || ',', '-')
+$$;
+CREATE FUNCTION holdfast.chain_audit() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    head record;
+    next_seq bigint;
+    prev text;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('holdfast.audit:' || NEW.tenant, 0));
+    SELECT seq, hash INTO head FROM holdfast.audit WHERE tenant = NEW.tenant ORDER BY seq DESC LIMIT 1;
+    next_seq := coalesce(head.seq, 0) + 1;
+    prev := coalesce(head.hash, '');
+    INSERT INTO holdfast.audit
+        (tenant, seq, at, actor, via, action, thread_id, run_id, gate_id, details, prev_hash, hash)
+    VALUES
+        (NEW.tenant, next_seq, NEW.at, NEW.actor, NEW.via, NEW.action, NEW.thread_id, NEW.run_id,
+         NEW.gate_id, NEW.details, prev, encode(sha256(convert_to(
+            holdfast.netstring(prev) || holdfast.netstring(NEW.tenant)
+            || holdfast.netstring(next_seq::text)
+            || holdfast.netstring(to_char(NEW.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'))
+            || holdfast.netstring(NEW.actor) || holdfast.netstring(NEW.via)
+            || holdfast.netstring(NEW.action) || holdfast.netstring(NEW.thread_id)
+            || holdfast.netstring(NEW.run_id) || holdfast.netstring(NEW.gate_id)
+            || holdfast.netstring(NEW.details::text), 'UTF8')), 'hex'));
+    DELETE FROM holdfast.audit_pending WHERE entry_id = NEW.entry_id;
+    RETURN NULL;
+END
+$$;
+CREATE CONSTRAINT TRIGGER audit_is_chained AFTER INSERT ON holdfast.audit_pending
+    DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION holdfast.chain_audit();
+
 CREATE TABLE holdfast.idempotency_keys (
     tenant       text        NOT NULL DEFAULT 'default',
     key          text        NOT NULL CHECK (length(key) BETWEEN 1 AND 255),

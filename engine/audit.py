@@ -1,0 +1,174 @@
+"""The append-only, hash-chained log of who did what; it outlives the checkpoints."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg.types.json import Jsonb
+
+from engine.database import Connection, Database, statement
+
+VERIFY_BATCH = 1_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One line of the log.
+
+    Attributes:
+        seq: place in the tenant's chain, from 1, without gaps.
+        at: when it was said, by the database's clock.
+        actor: the person or program that acted.
+        via: the way it came: console, api, link, timer, system.
+        action: noun and verb, such as `gate.decided`.
+        hash: SHA-256 over this entry and the hash before it, hex.
+    """
+
+    seq: int
+    at: datetime
+    actor: str
+    via: str
+    action: str
+    thread_id: str | None
+    run_id: str | None
+    gate_id: str | None
+    details: Mapping[str, Any]
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChainReport:
+    """What a walk over the log found.
+
+    Attributes:
+        entries: how many entries were read.
+        head_hash: the last hash; keep it elsewhere to notice a log that was cut short.
+        broken_at: seq of the first entry that does not follow from the one before; None if sound.
+        reason: what is wrong there, or an empty string.
+    """
+
+    entries: int
+    head_hash: str
+    broken_at: int | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """Writes and reads the log of the database's tenant."""
+
+    database: Database
+
+    async def append(
+        self,
+        connection: Connection,
+        *,
+        actor: str,
+        via: str,
+        action: str,
+        thread_id: str | None = None,
+        run_id: str | None = None,
+        gate_id: str | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Add an entry in the caller's transaction; it joins the chain when that commits."""
+        await connection.execute(
+            statement("append_audit"),
+            {
+                "tenant": self.database.tenant,
+                "actor": _storable(actor),
+                "via": via,
+                "action": action,
+                "thread_id": thread_id,
+                "run_id": run_id,
+                "gate_id": gate_id,
+                "details": Jsonb(_storable(details or {})),
+            },
+        )
+
+    async def list(
+        self,
+        *,
+        thread_id: str | None = None,
+        run_id: str | None = None,
+        gate_id: str | None = None,
+        action: str | None = None,
+        before_seq: int | None = None,
+        limit: int = 100,
+    ) -> list[AuditEntry]:
+        """Return entries, newest first; `before_seq` continues an earlier page."""
+        async with self.database.pool.connection() as connection:
+            cursor = await connection.execute(
+                statement("list_audit"),
+                {
+                    "tenant": self.database.tenant,
+                    "thread_id": thread_id,
+                    "run_id": run_id,
+                    "gate_id": gate_id,
+                    "action": action,
+                    "before_seq": before_seq,
+                    "limit": limit,
+                },
+            )
+            return [AuditEntry(**row) for row in await cursor.fetchall()]
+
+    async def verify(self) -> ChainReport:
+        """Recompute the whole chain, in batches, and say where it breaks."""
+        seq, head, entries = 0, "", 0
+        async with self.database.pool.connection() as connection:
+            while True:
+                cursor = await connection.execute(
+                    statement("read_audit_chain"),
+                    {"tenant": self.database.tenant, "after_seq": seq, "limit": VERIFY_BATCH},
+                )
+                rows = await cursor.fetchall()
+                for row in rows:
+                    reason = _flaw(self.database.tenant, row, seq + 1, head)
+                    if reason:
+                        return ChainReport(
+                            entries=entries, head_hash=head, broken_at=row["seq"], reason=reason
+                        )
+                    seq, head, entries = row["seq"], row["hash"], entries + 1
+                if len(rows) < VERIFY_BATCH:
+                    return ChainReport(entries=entries, head_hash=head)
+
+
+def _flaw(tenant: str, row: Mapping[str, Any], expected_seq: int, previous: str) -> str:
+    if row["seq"] != expected_seq:
+        return f"entry {expected_seq} is missing"
+    if row["prev_hash"] != previous:
+        return "the entry names another predecessor"
+    fields = (
+        previous,
+        tenant,
+        str(row["seq"]),
+        row["at"],
+        row["actor"],
+        row["via"],
+        row["action"],
+        row["thread_id"],
+        row["run_id"],
+        row["gate_id"],
+        row["details"],
+    )
+    text = "".join(_netstring(field) for field in fields)
+    if hashlib.sha256(text.encode()).hexdigest() != row["hash"]:
+        return "the entry was changed after it was written"
+    return ""
+
+
+def _netstring(field: str | None) -> str:
+    return "-" if field is None else f"{len(field.encode())}:{field},"
+
+
+def _storable(value: Any) -> Any:
+    # Postgres takes neither NUL nor lone surrogates; a log entry must not fail because of its text.
+    if isinstance(value, str):
+        return value.replace("\0", "\ufffd").encode(errors="replace").decode()
+    if isinstance(value, Mapping):
+        return {_storable(str(key)): _storable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_storable(item) for item in value]
+    return value
