@@ -1,0 +1,180 @@
+"""Wake-ups between processes: one LISTEN connection each, many topics on one channel.
+
+A wake-up is a hint, never a fact: whoever is woken reads the database again. So spurious ones are
+allowed, and after a broken connection every subscriber is woken once.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.abc import Query
+
+from engine.database import Connection, Database
+
+log = logging.getLogger(__name__)
+
+CHANNEL = "holdfast"
+LISTEN: Query = "LISTEN holdfast"
+RECONNECT_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)  # the last one repeats
+# An idle connection that a firewall dropped looks alive; a query now and then finds out.
+PROBE_SECONDS = 15.0
+
+Handler = Callable[[str, str], None]
+
+
+class Subscription:
+    """One waiter on one topic; made by `Bus.subscribe`."""
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Let the next (or the present) `wait` return true."""
+        self._woken.set()
+
+    async def wait(self, timeout_seconds: float | None = None) -> bool:
+        """Wait for a wake-up since the last call; false when the time ran out first."""
+        if not self._woken.is_set():
+            try:
+                async with asyncio.timeout(timeout_seconds):
+                    await self._woken.wait()
+            except TimeoutError:
+                return False
+        self._woken.clear()
+        return True
+
+
+class Bus:
+    """The process's ear on the database; `open_bus` starts and stops it.
+
+    Attributes:
+        process_id: tells this process from every other one on the same database.
+        connected: whether notifications arrive at the moment.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self.process_id = uuid4().hex
+        self.connected = False
+        self._database = database
+        self._subscriptions: dict[str, set[Subscription]] = {}
+        self._handlers: dict[str, Handler] = {}
+        self._ready = asyncio.Event()
+
+    async def notify(self, connection: AsyncConnection[Any], topic: str, payload: str = "") -> None:
+        """Wake the topic's subscribers in every process when the caller's transaction commits.
+
+        The payload is for `handle` only and must stay below about 7 kB. Without a transaction the
+        wake-up leaves at once.
+        """
+        message = json.dumps({"t": topic, "p": payload}, separators=(",", ":"))
+        await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, message))
+
+    @asynccontextmanager
+    async def subscribe(self, *topics: str) -> AsyncIterator[Subscription]:
+        """Yield one subscription to all the topics, in force before the body starts."""
+        subscription = Subscription(topics[0])
+        for topic in topics:
+            self._subscriptions.setdefault(topic, set()).add(subscription)
+        try:
+            yield subscription
+        finally:
+            for topic in topics:
+                self._discard(topic, subscription)
+
+    def handle(self, topic: str, handler: Handler) -> None:
+        """Call `handler(topic, payload)` at each notification, and with "" after a reconnection."""
+        self._handlers[topic] = handler
+
+    def wake_locally(self, topic: str) -> None:
+        """Wake this process's subscribers of a topic without going through the database."""
+        for subscription in tuple(self._subscriptions.get(topic, ())):
+            subscription.wake()
+
+    async def wait_connected(self, timeout_seconds: float) -> None:
+        """Wait until the process listens.
+
+        Raises:
+            TimeoutError: it does not within the time.
+        """
+        async with asyncio.timeout(timeout_seconds):
+            await self._ready.wait()
+
+    def _discard(self, topic: str, subscription: Subscription) -> None:
+        members = self._subscriptions.get(topic)
+        if members is None:
+            return
+        members.discard(subscription)
+        if not members:
+            del self._subscriptions[topic]
+
+    async def listen(self) -> None:
+        """Listen until cancelled; a lost connection is opened again."""
+        failures = 0
+        while True:
+            try:
+                connection = await self._database.connect(application_name="holdfast bus")
+                async with connection:
+                    await connection.execute(LISTEN)
+                    failures = 0
+                    self.connected = True
+                    self._ready.set()
+                    self._wake_all()
+                    await self._receive(connection)
+            except psycopg.Error as error:
+                pause = RECONNECT_SECONDS[min(failures, len(RECONNECT_SECONDS) - 1)]
+                failures += 1
+                log.warning("bus disconnected", extra={"error": str(error), "retry_seconds": pause})
+                await asyncio.sleep(pause)
+            finally:
+                self.connected = False
+                self._ready.clear()
+
+    async def _receive(self, connection: Connection) -> None:
+        while True:
+            async for notification in connection.notifies(timeout=PROBE_SECONDS):
+                self._dispatch(notification.payload)
+            await connection.execute("SELECT 1")
+
+    def _dispatch(self, message: str) -> None:
+        try:
+            decoded = json.loads(message)
+            topic, payload = str(decoded["t"]), str(decoded["p"])
+        except (ValueError, KeyError, TypeError):
+            log.warning("foreign notification ignored", extra={"channel": CHANNEL})
+            return
+        self.wake_locally(topic)
+        handler = self._handlers.get(topic)
+        if handler is not None:
+            handler(topic, payload)
+
+    def _wake_all(self) -> None:
+        for topic in tuple(self._subscriptions):
+            self.wake_locally(topic)
+        for topic, handler in self._handlers.items():
+            handler(topic, "")
+
+
+@asynccontextmanager
+async def open_bus(database: Database, *, timeout_seconds: float = 10.0) -> AsyncIterator[Bus]:
+    """Start to listen, yield the bus once it hears, and stop at the end.
+
+    Raises:
+        TimeoutError: the database cannot be reached.
+    """
+    bus = Bus(database)
+    task = asyncio.create_task(bus.listen(), name="holdfast bus")
+    try:
+        await bus.wait_connected(timeout_seconds)
+        yield bus
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
