@@ -1,0 +1,87 @@
+# Holdfast. `make` lists the targets; `make run` and `make test` need Python 3.11+ and nothing else.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STUDIO := .venv-studio
+PIP_FLAGS := --quiet --disable-pip-version-check --no-input
+export PIP_ROOT_USER_ACTION = ignore
+export PYTHONWARNINGS ?= default
+
+##@ Everyday
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN {FS = ":.*## "} /^##@/ {printf "\n%s\n", substr($$0, 5)} /^[a-z0-9-]+:.*## / {printf "  make %-16s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: $(VENV)/runtime.stamp ## Start the server on http://127.0.0.1:2024 with an embedded PostgreSQL
+	@exec $(BIN)/holdfast serve
+
+.PHONY: test
+test: $(VENV)/dev.stamp ## Run the tests on a PostgreSQL of their own
+	@$(BIN)/python -m pytest -q -m "not long" $(TESTS)
+
+.PHONY: check
+check: format-check lint types imports ## Check format, lint, types, imports; then unit and integration tests
+	@$(BIN)/python -m pytest -q -m "not long" tests/unit tests/integration
+
+.PHONY: clean
+clean: ## Remove environments and caches; the data of `make run` stays
+	rm -rf $(VENV) $(STUDIO) build dist checkpoint_pruner/dist .mypy_cache .ruff_cache .pytest_cache \
+	  .import_linter_cache .hypothesis .langgraph_api tests/e2e/js/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+##@ Parts of the check
+.PHONY: format format-check lint types imports
+format: $(VENV)/dev.stamp ## Format the code
+	@$(BIN)/ruff format .
+format-check: $(VENV)/dev.stamp ## Check the format
+	@$(BIN)/ruff format --check --quiet .
+lint: $(VENV)/dev.stamp ## Lint
+	@$(BIN)/ruff check --quiet .
+types: $(VENV)/dev.stamp ## Check the types (mypy --strict)
+	@$(BIN)/mypy
+imports: $(VENV)/dev.stamp ## Check who may import whom
+	@$(BIN)/lint-imports --no-cache > /dev/null || $(BIN)/lint-imports --no-cache
+
+##@ Running
+.PHONY: worker migrate prune studio
+worker: $(VENV)/runtime.stamp ## Start one more worker process (HOLDFAST_DATABASE_URL names the database)
+	@exec $(BIN)/holdfast worker
+migrate: $(VENV)/runtime.stamp ## Bring the database up to date
+	@exec $(BIN)/holdfast migrate
+prune: $(VENV)/runtime.stamp ## Sweep the checkpoints once
+	@exec $(BIN)/holdfast prune
+studio: $(STUDIO)/studio.stamp ## Run LangGraph's own development server and Studio on the same graphs
+	@LANGGRAPH_CLI_NO_ANALYTICS=1 exec $(STUDIO)/bin/langgraph dev --no-browser
+
+##@ Environments
+.PHONY: studio-env lock
+studio-env: $(STUDIO)/studio.stamp ## Make the environment of `make studio`
+lock: ## Compile the locks anew (needs uv)
+	uv pip compile $(LOCK_FLAGS) --group build pyproject.toml -o requirements/runtime.txt
+	uv pip compile $(LOCK_FLAGS) --group build --group dev --extra mcp --extra a2a pyproject.toml \
+	  -c requirements/runtime.txt -o requirements/dev.txt
+	uv pip compile $(LOCK_FLAGS) --group build --group studio pyproject.toml -o requirements/studio.txt
+
+LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+  --no-annotate --no-header
+
+define environment
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, $$($(PYTHON) --version) found; try make PYTHON=python3.12" >&2; exit 2; }
+	@test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
+	@echo "installing $(2) into $(1) (once)" >&2
+	@$(1)/bin/python -m pip install $(PIP_FLAGS) --require-hashes -r $(2)
+	@$(1)/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation -e .
+	@touch $@
+endef
+
+$(VENV)/runtime.stamp: requirements/runtime.txt pyproject.toml
+	$(call environment,$(VENV),requirements/runtime.txt)
+$(VENV)/dev.stamp: requirements/dev.txt pyproject.toml
+	$(call environment,$(VENV),requirements/dev.txt)
+$(STUDIO)/studio.stamp: requirements/studio.txt pyproject.toml
+	$(call environment,$(STUDIO),requirements/studio.txt)

@@ -1,0 +1,118 @@
+"""Errors as answers: the one table from error class to status and stable code.
+
+The body serves both kinds of readers: `detail` is what LangGraph's clients show; `type`, `title`,
+`status` and the error's values are RFC 9457 problem details.
+"""
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.encoders import jsonable_encoder
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from engine.errors import (
+    AlreadyExistsError,
+    ConfigurationError,
+    ConflictError,
+    EngineError,
+    ForbiddenError,
+    GoneError,
+    IdempotencyInFlightError,
+    IdempotencyMismatchError,
+    InvalidValueError,
+    NotFoundError,
+    OverloadedError,
+    PreconditionFailedError,
+    ThreadBusyError,
+)
+
+log = logging.getLogger(__name__)
+
+# Looked up along the class's ancestors, so a subclass needs a line only when it differs.
+STATUS_AND_CODE: Mapping[type[EngineError], tuple[int, str]] = {
+    NotFoundError: (404, "not-found"),
+    AlreadyExistsError: (409, "already-exists"),
+    InvalidValueError: (422, "invalid-value"),
+    ThreadBusyError: (409, "thread-busy"),
+    ConflictError: (409, "conflict"),
+    GoneError: (410, "gone"),
+    PreconditionFailedError: (412, "precondition-failed"),
+    ForbiddenError: (403, "forbidden"),
+    IdempotencyMismatchError: (422, "idempotency-key-reused"),
+    IdempotencyInFlightError: (409, "idempotency-key-in-flight"),
+    OverloadedError: (429, "overloaded"),
+    ConfigurationError: (500, "configuration"),
+    EngineError: (500, "engine"),
+}
+IN_FLIGHT_RETRY_SECONDS = 1
+
+
+def problem(
+    status: int,
+    code: str,
+    detail: str,
+    values: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """Return an error that LangGraph's clients and problem-details readers both understand."""
+    body = {
+        **jsonable_encoder(dict(values or {})),
+        "detail": detail,
+        "type": f"urn:holdfast:problem:{code}",
+        "title": code.replace("-", " "),
+        "status": status,
+    }
+    return JSONResponse(body, status_code=status, headers=dict(headers or {}))
+
+
+def answer(error: EngineError) -> JSONResponse:
+    """Return the answer to an error of the engine."""
+    status, code = next(
+        STATUS_AND_CODE[kind] for kind in type(error).__mro__ if kind in STATUS_AND_CODE
+    )
+    headers = {}
+    if isinstance(error, OverloadedError):
+        status = 503 if error.unavailable else 429
+        headers["Retry-After"] = str(error.retry_after_seconds)
+    elif isinstance(error, IdempotencyInFlightError):
+        headers["Retry-After"] = str(IN_FLIGHT_RETRY_SECONDS)
+    return problem(status, code, str(error), error.values, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Make `app` answer every error through this table."""
+
+    @app.exception_handler(EngineError)
+    async def engine_error(_: Request, error: EngineError) -> JSONResponse:
+        return answer(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def validation_error(_: Request, error: RequestValidationError) -> JSONResponse:
+        fields = [
+            {
+                "pointer": "/" + "/".join(str(part) for part in item["loc"][1:]),
+                "in": str(item["loc"][0]),
+                "message": item["msg"],
+            }
+            for item in error.errors()
+        ]
+        first = fields[0]
+        detail = f"{first['in']} {first['pointer']}: {first['message']}"
+        return problem(422, "invalid-request", detail, {"errors": fields})
+
+    @app.exception_handler(HTTPException)
+    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
+        return problem(error.status_code, "http", str(error.detail), headers=error.headers)
+
+    @app.exception_handler(Exception)
+    async def unexpected_error(request: Request, error: Exception) -> JSONResponse:
+        log.error(
+            "request_failed",
+            exc_info=error,
+            extra={"method": request.method, "path": request.url.path},
+        )
+        return problem(500, "internal", "internal error; the server's log has the details")
