@@ -226,10 +226,9 @@ def is_credit(invoice: Invoice) -> bool:
     return invoice["kind"] == "credit_note" or invoice["totals"]["tax_inclusive"] < 0
 
 
-def claims_en16931(invoice: Invoice) -> bool:
-    """Tell whether the document says that it follows EN 16931 or a profile of it."""
-    profile = (invoice["profile"] or "").lower()
-    return any(mark in profile for mark in _EN16931_MARKS)
+def claims_en16931(profile: str | None) -> bool:
+    """Tell whether a profile (`Invoice.profile`) is EN 16931 or built on it."""
+    return any(mark in (profile or "").lower() for mark in _EN16931_MARKS)
 
 
 def check_invoice(invoice: Invoice, names: dict[str, str] | None = None) -> None:
@@ -325,7 +324,7 @@ def find_discrepancies(
             tolerance=TOTAL_TOLERANCE,
         )
     rounded_early = (
-        not claims_en16931(invoice)
+        not claims_en16931(invoice["profile"])
         and totals["tax_inclusive"]
         == totals["tax_exclusive"] + totals["tax_total"] + totals["rounding"]
         and totals["payable"] == totals["tax_inclusive"] - totals["prepaid"]

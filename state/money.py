@@ -26,7 +26,7 @@ _EXPONENTS: dict[int, str] = {
 CURRENCIES: dict[str, int] = {
     code: exponent for exponent, codes in _EXPONENTS.items() for code in codes.split()
 }
-"""Number of decimals of each currency in use (ISO 4217 list one of 2026-01-01, plus ANG BGN HRK)."""
+"""Decimals of each currency (ISO 4217 list one of 2026-01-01, and ANG BGN HRK that left it)."""
 
 
 def minor_units(value: Decimal, currency: str) -> int:
