@@ -1,0 +1,257 @@
+"""The differential oracle: a pruned thread against an unpruned copy of itself.
+
+The law: after any sweep, every kept checkpoint reads, replays, resumes and goes on exactly as it
+would have without the sweep, and nothing that no kept checkpoint needs is left behind.
+"""
+
+import json
+import re
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from langgraph.checkpoint.postgres import PostgresSaver
+from langgraph.types import Command, StateSnapshot
+from psycopg.rows import dict_row
+
+from tests.pruner.zoo import TRACE, Driver, Shape
+
+DURABILITIES = ("sync", "async", "exit")
+
+TABLES = {
+    "checkpoints": "checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata",
+    "checkpoint_blobs": "checkpoint_ns, channel, version, type, blob",
+    "checkpoint_writes": (
+        "checkpoint_ns, checkpoint_id, task_id, idx, channel, type, blob, task_path"
+    ),
+}
+
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}|[0-9a-f]{32}")
+
+Prune = Callable[[str, Sequence[str], int], Any]
+"""Prune the threads of a database (connection string) to a window of N checkpoints."""
+
+LEFTOVERS = """
+SELECT
+    (
+        SELECT count(*) FROM checkpoint_blobs b
+        WHERE b.thread_id = %(thread_id)s AND NOT EXISTS (
+            SELECT 1 FROM checkpoints c
+            WHERE c.thread_id = b.thread_id AND c.checkpoint_ns = b.checkpoint_ns
+            AND c.checkpoint -> 'channel_versions' ->> b.channel = b.version
+        )
+    ) AS blobs,
+    (
+        SELECT count(*) FROM checkpoint_writes w
+        WHERE w.thread_id = %(thread_id)s AND NOT EXISTS (
+            SELECT 1 FROM checkpoints c
+            WHERE c.thread_id = w.thread_id AND c.checkpoint_ns = w.checkpoint_ns
+            AND c.checkpoint_id = w.checkpoint_id
+        )
+    ) AS writes,
+    (
+        SELECT count(DISTINCT c.checkpoint_ns) FROM checkpoints c
+        CROSS JOIN LATERAL jsonb_each_text(c.metadata -> 'parents') p
+        WHERE c.thread_id = %(thread_id)s AND strpos(c.checkpoint_ns, ':') > 0
+        AND NOT EXISTS (
+            SELECT 1 FROM checkpoints r
+            WHERE r.thread_id = c.thread_id AND r.checkpoint_ns = p.key
+            AND r.checkpoint_id = p.value
+        )
+    ) AS calls
+"""
+
+
+@dataclass(slots=True)
+class World:
+    """A database with LangGraph's tables, and what was observed on its unpruned threads."""
+
+    conninfo: str
+    saver: PostgresSaver
+    connection: psycopg.Connection[dict[str, Any]]
+    seen: dict[tuple[str, str | None], dict[str, Any]] = field(default_factory=dict)
+    graphs: dict[str, Any] = field(default_factory=dict)
+    scratch: int = 0
+
+    def driver(self, shape: Shape, thread_id: str, durability: str) -> Driver:
+        """Return a driver of `thread_id`; one graph per shape serves all threads."""
+        if shape.name not in self.graphs:
+            self.graphs[shape.name] = shape.build(self.saver)
+        return Driver(self.graphs[shape.name], thread_id, durability)
+
+    def build(self, shape: Shape, durability: str) -> str:
+        """Drive a new thread through the shape's story and return its id."""
+        thread_id = f"{shape.name}-{durability}"
+        shape.drive(self.driver(shape, thread_id, durability))
+        return thread_id
+
+    def clone(self, source: str, target: str) -> str:
+        """Copy all rows of one thread under another thread id."""
+        for table, columns in TABLES.items():
+            self.connection.execute(
+                f"INSERT INTO {table} (thread_id, {columns})"
+                f" SELECT %s, {columns} FROM {table} WHERE thread_id = %s",
+                (target, source),
+            )
+        return target
+
+    def forget(self, thread_id: str) -> None:
+        """Delete all rows of a thread."""
+        for table in TABLES:
+            self.connection.execute(f"DELETE FROM {table} WHERE thread_id = %s", (thread_id,))
+
+    def rows(self, thread_id: str) -> dict[str, int]:
+        """Return the number of rows of a thread by table."""
+        return {
+            table: self.connection.execute(
+                f"SELECT count(*) AS n FROM {table} WHERE thread_id = %s", (thread_id,)
+            ).fetchone()["n"]
+            for table in TABLES
+        }
+
+    def leftovers(self, thread_id: str) -> dict[str, int]:
+        """Count what no checkpoint of the thread refers to; {} when nothing is left behind."""
+        row = self.connection.execute(LEFTOVERS, {"thread_id": thread_id}).fetchone()
+        return {kind: count for kind, count in row.items() if count}
+
+
+def open_world(conninfo: str) -> Iterator[World]:
+    """Open the saver and a connection of its own on a database; close both when exhausted."""
+    with (
+        PostgresSaver.from_conn_string(conninfo) as saver,
+        psycopg.connect(conninfo, autocommit=True, row_factory=dict_row) as connection,
+    ):
+        saver.setup()
+        yield World(conninfo, saver, connection)
+
+
+def compare(
+    world: World,
+    shape: Shape,
+    durability: str,
+    *,
+    original: str,
+    pruned: str,
+    keep_last: int,
+) -> list[str]:
+    """Return every difference between a pruned thread and the original it was cloned from.
+
+    Compared are the newest `keep_last` root checkpoints, whatever else the sweep kept of the root
+    graph (pins, open gates; not the ancestors that a DeltaChannel is rebuilt from), and the head.
+    """
+    before = world.driver(shape, original, durability)
+    after = world.driver(shape, pruned, durability)
+    kept = after.ids()
+    window = before.ids()[:keep_last]
+    missing = [f"{checkpoint} is missing" for checkpoint in window if checkpoint not in kept]
+    targets: list[str | None] = [None, *(window if shape.delta else kept)]
+    return missing + [
+        difference
+        for target in targets
+        if target in kept or target is None
+        for difference in differences(world, before, after, shape, target)
+    ]
+
+
+def differences(
+    world: World, before: Driver, after: Driver, shape: Shape, target: str | None
+) -> list[str]:
+    """Compare one checkpoint (None: the head) by reading it and by every way to go on from it."""
+    key = (before.thread_id, target)
+    if key not in world.seen:
+        world.seen[key] = observe(world, before, shape, target)
+    expected = world.seen[key]
+    actual = observe(world, after, shape, target)
+    return [
+        f"{target or 'head'} {probe}:\n  expected {expected[probe]}\n  actual   {actual[probe]}"
+        for probe in expected
+        if expected[probe] != actual[probe]
+    ]
+
+
+def observe(world: World, driver: Driver, shape: Shape, target: str | None) -> dict[str, Any]:
+    """Read one checkpoint, then replay it, answer it and feed it, each on a scratch copy."""
+    snapshot = driver.state(target)
+    seen: dict[str, Any] = {"state": dump(describe(snapshot, exact=True), driver.thread_id)}
+    answers = {item.id: {"answered": True} for item in snapshot.interrupts}
+    probes: dict[str, list[Any]] = {"replay": [None], "feed": [shape.feed(100)]}
+    if answers:
+        probes["answer"] = [Command(resume=answers), shape.feed(101)]
+        first = dict(sorted(answers.items())[:1])
+        probes["answer one"] = [Command(resume=first)]
+    else:
+        probes["feed"].append(shape.feed(102))
+    for probe, inputs in probes.items():
+        world.scratch += 1
+        scratch = world.clone(driver.thread_id, f"scratch-{world.scratch}")
+        copy = Driver(driver.graph, scratch, driver.durability)
+        seen[probe] = [
+            attempt(copy, value, target if index == 0 else None)
+            for index, value in enumerate(inputs)
+        ]
+        world.forget(scratch)
+    return seen
+
+
+def attempt(driver: Driver, value: Any, target: str | None) -> str:
+    """Invoke once and return what came of it: result or error, nodes that ran, the new head."""
+    TRACE.clear()
+    try:
+        result: Any = driver.run(value, target)
+        if isinstance(result, dict) and "__interrupt__" in result:
+            # Parallel tasks stop in any order.
+            result["__interrupt__"] = sorted(dump(item.value) for item in result["__interrupt__"])
+    except Exception as error:  # an outcome too, which both sides must share
+        result = f"{type(error).__name__}: {error}"
+    head = describe(driver.state(), exact=False)
+    return UUID.sub("<id>", dump([result, sorted(TRACE), head], driver.thread_id))
+
+
+def describe(snapshot: StateSnapshot, *, exact: bool) -> dict[str, Any]:
+    """Return a snapshot as plain data: with its ids and instant if `exact`, without if not.
+
+    The parent is left out: it may have been pruned.
+    """
+    metadata = dict(snapshot.metadata or {})
+    facts = {
+        "values": snapshot.values,
+        "next": sorted(snapshot.next),
+        "source": metadata.get("source"),
+        "step": metadata.get("step"),
+        "tasks": sorted(
+            (
+                {
+                    "id": task.id if exact else None,
+                    "name": task.name,
+                    "path": task.path,
+                    "error": repr(task.error),
+                    "result": task.result,
+                    "interrupts": [
+                        {"id": item.id if exact else None, "value": item.value}
+                        for item in task.interrupts
+                    ],
+                    "state": (
+                        describe(task.state, exact=exact)
+                        if isinstance(task.state, StateSnapshot)
+                        else task.state
+                    ),
+                }
+                for task in snapshot.tasks
+            ),
+            key=lambda task: dump([task["name"], task["path"], task["interrupts"]]),
+        ),
+    }
+    if exact:
+        facts |= {
+            "config": snapshot.config,
+            "created_at": snapshot.created_at,
+            "parents": metadata.get("parents"),
+        }
+    return facts
+
+
+def dump(value: Any, thread_id: str = "") -> str:
+    """Return a canonical text of plain data, blind to the thread's name."""
+    text = json.dumps(value, sort_keys=True, default=repr)
+    return text.replace(json.dumps(thread_id), '"<thread>"') if thread_id else text
