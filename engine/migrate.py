@@ -13,6 +13,7 @@ from psycopg import AsyncConnection, sql
 from psycopg.rows import dict_row
 
 from engine.errors import ConfigurationError
+from engine.project import Project
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +32,16 @@ class Migrations:
 
 
 ENGINE = Migrations(component="engine", folder=Path(__file__).parent / "migrations")
+
+
+def project_migrations(project: Project) -> list[Migrations]:
+    """Return the migrations of the project's own tables."""
+    return [
+        Migrations(component=folder.relative_to(project.folder).as_posix(), folder=folder)
+        if folder.is_relative_to(project.folder)
+        else Migrations(component=folder.as_posix(), folder=folder)
+        for folder in project.migration_folders
+    ]
 
 
 async def migrate(conninfo: str, others: Sequence[Migrations] = ()) -> list[str]:

@@ -88,12 +88,12 @@ def checkpoint_database(create_database: Callable[..., str], langgraph_template:
 @pytest.fixture(scope="session")
 def migrated_template(create_database: Callable[..., str]) -> str:
     """Return the name of a template database with every table: the engine's and the processes'."""
-    from engine.migrate import Migrations, migrate
+    from engine.migrate import migrate, project_migrations
+    from engine.project import read_project
 
-    project = Path(__file__).resolve().parents[1]
-    processes = Migrations(component="processes", folder=project / "nodes/services/migrations")
+    project = read_project(Path(__file__).resolve().parents[1] / "langgraph.json")
     url = create_database()
-    asyncio.run(migrate(url, [processes]))
+    asyncio.run(migrate(url, project_migrations(project)))
     return str(psycopg.conninfo.conninfo_to_dict(url)["dbname"])
 
 

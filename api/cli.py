@@ -1,0 +1,128 @@
+"""The `holdfast` command line: `main()` and the commands that run a process of the server."""
+
+import logging
+import signal
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from api.commands import documents, threads
+from api.commands.server import CommandError
+from api.settings import Settings, load_settings
+from engine.errors import ConfigurationError
+
+app = typer.Typer(
+    name="holdfast",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Durable LangGraph agents with human review. `holdfast serve` starts the server.",
+)
+app.command("submit")(documents.submit)
+app.add_typer(threads.app, name="threads")
+
+FAILED = 1
+WRONG_USE = 2
+
+ConfigOption = Annotated[
+    Path | None, typer.Option("--config", help="The langgraph.json that names the graphs.")
+]
+DatabaseOption = Annotated[
+    str | None,
+    typer.Option("--database-url", help="PostgreSQL to use instead of the embedded one."),
+]
+
+
+def main() -> None:
+    """Run the command line: a failure is one sentence on standard error and an exit code."""
+    # A terminated process leaves as an interrupted one does, closing everything it opened.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        code = app(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = error.exit_code
+    except (ConfigurationError, CommandError) as error:
+        click.echo(f"holdfast: {error}", err=True)
+        code = error.code if isinstance(error, CommandError) else WRONG_USE
+    except click.Abort:
+        code = 130
+    raise SystemExit(code)
+
+
+@app.command()
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on.")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on.")] = None,
+    config: ConfigOption = None,
+    database_url: DatabaseOption = None,
+    worker: Annotated[
+        bool | None, typer.Option("--worker/--no-worker", help="Execute runs here as well.")
+    ] = None,
+) -> None:
+    """Start the API, a worker and the clock in one process.
+
+    Every option can be set in the environment as HOLDFAST_NAME.
+
+    Examples:
+
+      holdfast serve
+
+      holdfast serve --config my-project/langgraph.json --port 8123
+    """
+    from api.serve import serve as serve_until_stopped  # noqa: PLC0415  # 1 s of imports
+
+    settings = _settings(
+        host=host, port=port, config=config, database_url=database_url, worker=worker
+    )
+    try:
+        serve_until_stopped(settings)
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+@app.command()
+def worker(
+    once: Annotated[bool, typer.Option("--once", help="Execute what is due, then exit.")] = False,
+    config: ConfigOption = None,
+    database_url: DatabaseOption = None,
+) -> None:
+    """Execute runs for the servers that share the database.
+
+    Examples:
+
+      HOLDFAST_DATABASE_URL=postgresql://… holdfast worker
+
+      holdfast worker --once
+    """
+    from api.serve import work  # noqa: PLC0415  # 1 s of imports
+
+    settings = _settings(config=config, database_url=database_url)
+    try:
+        work(settings, once=once)
+    except KeyboardInterrupt:
+        raise typer.Exit(0) from None
+
+
+@app.command()
+def migrate(config: ConfigOption = None, database_url: DatabaseOption = None) -> None:
+    """Bring the database's tables up to date; safe to repeat.
+
+    Examples:
+
+      HOLDFAST_DATABASE_URL=postgresql://… holdfast migrate
+    """
+    from api.serve import migrate_database  # noqa: PLC0415  # 1 s of imports
+
+    applied = migrate_database(_settings(config=config, database_url=database_url))
+    typer.echo("\n".join(applied) if applied else "the database is up to date")
+
+
+def _settings(**overrides: object) -> Settings:
+    settings = load_settings(**overrides)
+    logging.basicConfig(
+        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
+    )
+    return settings

@@ -1,0 +1,86 @@
+"""The command line's way to a server: the official SDK, one place that turns failures into sentences."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+import httpx
+import typer
+from langgraph_sdk import get_sync_client
+from langgraph_sdk.client import SyncLangGraphClient
+
+DEFAULT_URL = "http://127.0.0.1:2024"
+# A run may stay at one node for as long as a model takes; the server sends heartbeats meanwhile.
+TIMEOUT = httpx.Timeout(connect=5.0, read=300.0, write=300.0, pool=5.0)
+
+UrlOption = Annotated[
+    str,
+    typer.Option("--url", envvar="HOLDFAST_URL", help="Address of the server."),
+]
+UserOption = Annotated[
+    str | None,
+    typer.Option("--user", envvar="HOLDFAST_USER", help="Your name, as the audit log keeps it."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
+
+
+class CommandError(Exception):
+    """What went wrong, said in one sentence; the command ends with exit code `code`."""
+
+    def __init__(self, message: str, *, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def sdk(url: str) -> SyncLangGraphClient:
+    """Return the official client of the server at `url`."""
+    return get_sync_client(url=url, api_key=None, timeout=TIMEOUT)
+
+
+@contextmanager
+def http(url: str, user: str | None = None) -> Iterator[httpx.Client]:
+    """Yield a plain HTTP client for what the official SDK does not know (reviews)."""
+    headers = {"x-holdfast-user": user or os.environ.get("USER") or "local"}
+    with httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT) as client:
+        yield client
+
+
+def call(client: httpx.Client, method: str, path: str, **arguments: Any) -> Any:
+    """Send one request and return the decoded answer.
+
+    Raises:
+        CommandError: the server refused; the sentence is the server's own.
+    """
+    response = client.request(method, path, **arguments)
+    if response.is_success:
+        return response.json() if response.content else None
+    raise CommandError(_refusal(response))
+
+
+@contextmanager
+def explained(url: str) -> Iterator[None]:
+    """Turn what the network and the SDK raise into a `CommandError`."""
+    try:
+        yield
+    except httpx.ConnectError as error:
+        raise CommandError(
+            f"no server answers at {url}; start one with `make run` (or `holdfast serve`),"
+            " or name another with --url",
+            code=2,
+        ) from error
+    except httpx.HTTPStatusError as error:
+        raise CommandError(_refusal(error.response)) from error
+    except httpx.TransportError as error:
+        raise CommandError(f"the connection to {url} broke: {error}", code=2) from error
+
+
+def _refusal(response: httpx.Response) -> str:
+    try:
+        body = response.json()
+    except (ValueError, httpx.ResponseNotRead):
+        return f"the server answered {response.status_code} {response.reason_phrase}"
+    sentence = str(body.get("detail", body)) if isinstance(body, dict) else str(body)
+    for error in (body.get("errors") or []) if isinstance(body, dict) else []:
+        sentence += f"\n  {error.get('pointer', '')}: {error.get('message', '')}"
+    return sentence

@@ -1,0 +1,120 @@
+"""`holdfast threads`: what each thread is about, where it stands and how it got there."""
+
+import json
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from api.commands.server import DEFAULT_URL, JsonOption, UrlOption, explained, sdk
+
+app = typer.Typer(no_args_is_help=True, help="List threads and show one.")
+
+SHORT_ID = 8
+
+
+@app.command("list")
+def list_threads(
+    status: Annotated[
+        str | None, typer.Option(help="Only idle, busy, interrupted or error.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, newest first.")] = 20,
+    as_json: JsonOption = False,
+    url: UrlOption = DEFAULT_URL,
+) -> None:
+    """List threads, newest first.
+
+    Examples:
+
+      holdfast threads list
+
+      holdfast threads list --status interrupted
+    """
+    with explained(url):
+        found: list[Any] = list(
+            sdk(url).threads.search(
+                status=status,  # type: ignore[arg-type]  # the server checks it and says what fits
+                limit=limit,
+                sort_by="created_at",
+                sort_order="desc",
+            )
+        )
+    if as_json:
+        for thread in found:
+            typer.echo(json.dumps(thread))
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("thread", "status", "stage", "about", "updated"):
+        table.add_column(title, overflow="fold")
+    for thread in found:
+        values = thread.get("values") or {}
+        table.add_row(
+            thread["thread_id"],
+            thread["status"],
+            str(values.get("stage") or ""),
+            str(values.get("summary") or thread["metadata"].get("document") or ""),
+            str(thread["updated_at"])[:19].replace("T", " "),
+        )
+    Console(highlight=False).print(table if found else "no threads yet")
+
+
+@app.command()
+def show(
+    thread_id: Annotated[str, typer.Argument(help="The thread's id.")],
+    history: Annotated[int, typer.Option(min=0, max=1000, help="Steps of history shown.")] = 20,
+    as_json: JsonOption = False,
+    url: UrlOption = DEFAULT_URL,
+) -> None:
+    """Show a thread: its stage, what comes next, its reviews and its history.
+
+    Examples:
+
+      holdfast threads show 5d0c9f6e-1a4b-4f0e-9b7c-3f1c2d4e5f60
+    """
+    with explained(url):
+        client = sdk(url)
+        thread: Any = client.threads.get(thread_id)
+        state: Any = client.threads.get_state(thread_id)
+        steps: list[Any] = (
+            list(client.threads.get_history(thread_id, limit=history)) if history else []
+        )
+    if as_json:
+        typer.echo(json.dumps({"thread": thread, "state": state, "history": steps}))
+        return
+    _print(thread, state, steps)
+
+
+def _print(thread: Any, state: Any, steps: list[Any]) -> None:
+    console = Console(highlight=False)
+    values = state.get("values") or {}
+    facts = {
+        "thread": thread["thread_id"],
+        "graph": thread["metadata"].get("graph_id"),
+        "status": thread["status"],
+        "stage": values.get("stage"),
+        "summary": values.get("summary"),
+        "next": ", ".join(state.get("next") or ()) or "nothing, the thread has ended",
+        "reviews": ", ".join(
+            interrupt["id"]
+            for pending in (thread.get("interrupts") or {}).values()
+            for interrupt in pending
+        ),
+    }
+    for name, value in facts.items():
+        if value:
+            console.print(f"[bold]{name:<8}[/bold] {value}", soft_wrap=True)
+    if not steps:
+        return
+    table = Table(box=None, pad_edge=False)
+    for title in ("step", "at", "ran", "stage", "then"):
+        table.add_column(title, overflow="fold")
+    for earlier, step in zip([*steps[1:], None], steps, strict=True):
+        table.add_row(
+            str(step["metadata"].get("step", "")),
+            str(step.get("created_at") or "")[11:19],
+            ", ".join(earlier["next"]) if earlier else step["metadata"].get("source", ""),
+            str((step.get("values") or {}).get("stage") or ""),
+            ", ".join(step.get("next") or ()),
+        )
+    console.print(table)

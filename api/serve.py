@@ -1,0 +1,148 @@
+"""`holdfast serve`: database, migrations, API, worker and clock in one process, opened in order."""
+
+import asyncio
+import os
+import socket
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+import uvicorn
+
+from api.app import create_app
+from api.embedded_postgres import default_data_directory, embedded_postgres
+from api.settings import Settings
+from api.welcome import welcome
+from engine.errors import ConfigurationError
+from engine.migrate import migrate, project_migrations
+from engine.project import read_project
+
+CONNECT_TIMEOUT_SECONDS = 5
+# Streams only observe: a stopping server does not wait for clients that keep theirs open.
+STREAM_GRACE_SECONDS = 2
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGINT or SIGTERM, then close everything in reverse order.
+
+    Raises:
+        ConfigurationError: something it was told to use cannot be used.
+    """
+    project = read_project(settings.config)
+    with listen(settings.host, settings.port) as listener, database(settings) as url:
+        asyncio.run(migrate(url, project_migrations(project)))
+        address = _address(settings.host, listener.getsockname()[1])
+        app = create_app(settings, database_url=url)
+        server = _Server(
+            uvicorn.Config(
+                app,
+                log_level=settings.log_level,
+                access_log=False,
+                timeout_graceful_shutdown=STREAM_GRACE_SECONDS,
+                ws="websockets-sansio",
+                server_header=False,
+            ),
+            started=lambda: welcome(settings, project, address),
+        )
+        server.run(sockets=[listener])
+
+
+def migrate_database(settings: Settings) -> list[str]:
+    """Bring the database up to date and return the names of the migrations applied."""
+    project = read_project(settings.config)
+    with database(settings) as url:
+        return asyncio.run(migrate(url, project_migrations(project)))
+
+
+class _Server(uvicorn.Server):
+    """A server that says when it is ready."""
+
+    def __init__(
+        self, config: uvicorn.Config, *, started: Callable[[], Coroutine[Any, Any, None]]
+    ) -> None:
+        super().__init__(config)
+        self._on_started = started
+        self._welcome: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._welcome = asyncio.create_task(self._on_started())
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        if self._welcome is not None:
+            self._welcome.cancel()
+        await super().shutdown(sockets)
+
+
+def _address(host: str, port: int) -> str:
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)  # noqa: S104  # compared, not bound
+    return f"http://{shown}:{port}"
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """Take the port before anything else is started.
+
+    Raises:
+        ConfigurationError: somebody else listens there, or the address is not this machine's.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(1024)
+    except OSError as error:
+        listener.close()
+        raise ConfigurationError(
+            f"cannot listen on {host}:{port}: {error.strerror};"
+            " stop the other server or choose another port with --port or HOLDFAST_PORT"
+        ) from error
+    listener.set_inheritable(True)
+    return listener
+
+
+@contextmanager
+def database(settings: Settings) -> Iterator[str]:
+    """Yield the connection string of the database to use, started here if it is the embedded one.
+
+    Raises:
+        ConfigurationError: the database cannot be reached or is too old.
+    """
+    if settings.database_url is None:
+        directory = settings.data_dir or default_data_directory(settings.config.resolve().parent)
+        with embedded_postgres(directory) as url, _published(url):
+            yield url
+    else:
+        _check_server(settings.database_url)
+        with _published(settings.database_url):
+            yield settings.database_url
+
+
+def _check_server(url: str) -> None:
+    try:
+        with psycopg.connect(url, connect_timeout=CONNECT_TIMEOUT_SECONDS) as connection:
+            version = connection.info.server_version
+    except psycopg.OperationalError as error:
+        reason = " ".join(str(error).split())
+        raise ConfigurationError(
+            f"the database of HOLDFAST_DATABASE_URL cannot be reached: {reason}"
+        ) from error
+    if version < 150000:
+        raise ConfigurationError(
+            f"PostgreSQL 15 or newer is needed, the server is {version // 10000}"
+        )
+
+
+@contextmanager
+def _published(url: str) -> Iterator[None]:
+    # The graphs' own services read the same variable, here as in LangGraph Studio.
+    before = os.environ.get("HOLDFAST_DATABASE_URL")
+    os.environ["HOLDFAST_DATABASE_URL"] = url
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop("HOLDFAST_DATABASE_URL", None)
+        else:
+            os.environ["HOLDFAST_DATABASE_URL"] = before

@@ -1,0 +1,92 @@
+"""What a starting server says: where it is, what waits, and what to type next."""
+
+import asyncio
+import base64
+import mimetypes
+import sys
+import uuid
+from pathlib import Path
+from typing import Any
+
+import httpx
+from langgraph_sdk import get_client
+from langgraph_sdk.client import LangGraphClient
+
+from api.settings import Settings
+from engine.project import Project
+
+SHOWN_REVIEWS = 5
+SAMPLE_USER = "holdfast"
+
+
+async def welcome(settings: Settings, project: Project, address: str) -> None:
+    """Submit the sample documents on a first start, then print where everything is."""
+    client = get_client(url=address)
+    lines = [
+        f"Holdfast serves {address}  (Ctrl-C stops it)",
+        "",
+        f"  reviews   {address}/console",
+        f"  API       {address}/docs",
+    ]
+    try:
+        samples = project.holdfast.samples if settings.samples else []
+        if samples and await client.threads.count() == 0:
+            names = await asyncio.gather(
+                *(_submit(client, entry.graph_id, project.folder / entry.file) for entry in samples)
+            )
+            lines += ["", f"{len(names)} sample documents were submitted: {', '.join(names)}"]
+        lines += ["", *await _waiting(address)]
+    except httpx.HTTPError as error:
+        lines += ["", f"the sample documents could not be submitted: {error}"]
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+async def _submit(client: LangGraphClient, graph_id: str, file: Path) -> str:
+    # The same id on every try: a start that was cut off submits no sample twice.
+    thread_id = str(uuid.uuid5(uuid.NAMESPACE_URL, f"holdfast:sample:{file.name}"))
+    await client.threads.create(
+        thread_id=thread_id,
+        if_exists="do_nothing",
+        graph_id=graph_id,
+        metadata={"document": file.name, "sample": True},
+    )
+    await client.runs.wait(
+        thread_id,
+        graph_id,
+        input={"document": _document(file)},
+        headers={"Idempotency-Key": thread_id},
+        raise_error=False,
+    )
+    return file.name
+
+
+def _document(path: Path) -> dict[str, str]:
+    return {
+        "filename": path.name,
+        "media_type": mimetypes.guess_type(path.name)[0] or "text/plain",
+        "content_base64": base64.b64encode(path.read_bytes()).decode(),
+    }
+
+
+async def _waiting(address: str) -> list[str]:
+    async with httpx.AsyncClient(base_url=address) as http:
+        response = await http.get("/reviews", params={"limit": SHOWN_REVIEWS})
+        response.raise_for_status()
+        body: Any = response.json()
+    reviews = body["reviews"]
+    command = Path(sys.argv[0]).resolve()
+    shown = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else "holdfast"
+    if not reviews:
+        return [f"nothing waits for a review; try: {shown} submit YOUR-INVOICE.xml"]
+    lines = ["waiting for a review:"]
+    lines += [f"  {review['id']}  {review['title']}" for review in reviews]
+    first = reviews[0]["id"]
+    return [
+        *lines,
+        "",
+        "next, in another terminal:",
+        f"  {shown} reviews show {first}",
+        f"  {shown} reviews approve {first}",
+        f"  {shown} submit YOUR-INVOICE.xml",
+    ]
