@@ -1,18 +1,20 @@
 """create_app(): where everything is opened and joined."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, RedirectResponse, Response
+from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api import problems
+from api.middleware import SameOrigin, SecurityHeaders
+from api.scheduler import open_scheduler
 from api.settings import Settings
+from engine.project import read_project
 from engine.runtime import EngineOptions, open_engine
 
 VERSION = "0.1.0"
+# What LangGraph's clients read from answers: the run's address, counts of lists.
 EXPOSED_HEADERS = (
     "content-location",
     "location",
@@ -22,11 +24,49 @@ EXPOSED_HEADERS = (
     "retry-after",
     "etag",
 )
-SECURITY_HEADERS = (
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"x-frame-options", b"DENY"),
-)
+
+
+def create_app(settings: Settings, *, database_url: str) -> FastAPI:
+    """Build the web application; its lifespan opens the engine and the clock.
+
+    Args:
+        settings: how this process runs.
+        database_url: a database that is migrated and can be reached.
+    """
+    project = read_project(settings.config)
+    options = engine_options(settings, database_url=database_url, run_worker=settings.worker)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        async with open_engine(options) as engine, open_scheduler(engine, settings):
+            app.state.engine = engine
+            yield
+
+    app = FastAPI(
+        title="Holdfast",
+        version=VERSION,
+        summary="Durable LangGraph agents with human review; speaks the LangGraph Agent Server API.",
+        lifespan=lifespan,
+    )
+    app.state.settings = settings
+    app.state.project = project
+    problems.install(app)
+    origins = settings.cors_origins or tuple(
+        project.http.cors.allow_origins if project.http.cors else ()
+    )
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=origins,
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=EXPOSED_HEADERS,
+            # Chrome asks before a public page (Studio) may reach a server on a private address.
+            allow_private_network=True,
+        )
+    app.add_middleware(SameOrigin, allowed_origins=origins)
+    app.add_middleware(SecurityHeaders)
+    return app
 
 
 def engine_options(settings: Settings, *, database_url: str, run_worker: bool) -> EngineOptions:
