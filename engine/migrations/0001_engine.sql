@@ -80,6 +80,7 @@ CREATE TABLE holdfast.runs (
     not_before         timestamptz NOT NULL DEFAULT clock_timestamp(),
     attempts           integer     NOT NULL DEFAULT 0 CHECK (attempts >= 0),
     max_attempts       integer     NOT NULL DEFAULT 5 CHECK (max_attempts >= 1),
+    attempt_log        jsonb       NOT NULL DEFAULT '[]',   -- [{attempt, worker_id, started_at}], the story of a crash loop
     timeout_seconds    double precision CHECK (timeout_seconds > 0),
     cancel_action      text        CHECK (cancel_action IN ('interrupt', 'rollback')),  -- asked for, not yet done
     on_completion      text        NOT NULL DEFAULT 'keep' CHECK (on_completion IN ('keep', 'delete')),
@@ -153,8 +154,13 @@ CREATE TABLE holdfast.gates (
     expires_at      timestamptz,                           -- hard
     on_expiry       jsonb       NOT NULL DEFAULT '{"action": "escalate"}',
     escalations     jsonb       NOT NULL DEFAULT '[]',     -- [{after_seconds, to: […]}], the hops still to come
+    escalate_at     timestamptz,                           -- when the first of them is due
     effective_at    timestamptz,                           -- end of the undo window of a scheduled decision
-    wake_at         timestamptz,                           -- the next moment a timer has work here
+    wake_at         timestamptz GENERATED ALWAYS AS (      -- the next moment a timer has work here
+                    CASE WHEN state = 'scheduled' THEN effective_at
+                         WHEN state IN ('open', 'claimed')
+                         THEN least(remind_at, escalate_at, expires_at, claim_until, snoozed_until)
+                    END) STORED,
     decision        jsonb,                                 -- {type, args, comment, …} as the reviewer gave it
     answer          jsonb,                                 -- the value the graph is resumed with
     decided_by      text,
