@@ -45,7 +45,7 @@ def create_app(settings: Settings, *, database_url: str) -> FastAPI:
     app = FastAPI(
         title="Holdfast",
         version=VERSION,
-        summary="Durable LangGraph agents with human review; speaks the LangGraph Agent Server API.",
+        summary="Durable LangGraph agents with human review, behind the LangGraph Agent Server API.",
         lifespan=lifespan,
     )
     app.state.settings = settings
