@@ -367,7 +367,9 @@ CREATE UNLOGGED TABLE holdfast.run_events (
     PRIMARY KEY (run_id, seq)
 );
 CREATE INDEX run_events_created_at_idx ON holdfast.run_events (created_at);
-CREATE INDEX run_events_thread_idx ON holdfast.run_events (thread_id, created_at);
+CREATE INDEX run_events_thread_idx ON holdfast.run_events (thread_id, seq);
+-- Each recording of a run takes a block of event ids, so that ids grow along a thread.
+CREATE SEQUENCE holdfast.run_event_blocks AS bigint;
 
 -- Threads whose checkpoints changed since the pruner last looked.
 CREATE TABLE holdfast.dirty_threads (

@@ -1,0 +1,452 @@
+"""The events of runs: handed to followers at once, kept for those who come back or sit elsewhere.
+
+A run that nobody follows records nothing. Followers in the executing process are served from
+memory; a follower in another process announces its interest on the bus, and from then on the
+events go through the table `run_events`, many runs in one statement. A resumable run's events
+are always kept. Ids grow along a thread, from run to run.
+"""
+
+import asyncio
+import json
+import logging
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+import psycopg
+
+from engine.bus import Bus, Subscription
+from engine.database import Database, statement
+from engine.streaming import StreamEvent
+from engine.wire import to_json
+
+log = logging.getLogger(__name__)
+
+FOLLOW_TOPIC = "follow"
+# A run's ids come from a block of its own, so that one number orders a whole thread.
+BLOCK_SIZE = 1 << 20
+ANNOUNCE_SECONDS = 10.0
+INTEREST_SECONDS = 30.0  # three announcements
+MAX_FOLLOWER_QUEUE = 10_000  # events; a client that reads slower than that is let go
+MAX_PENDING_BYTES = 4 * 1_048_576  # not yet written; beyond it runs wait for the database
+MAX_BATCH_ROWS = 1_000
+READ_BATCH_ROWS = 500
+RETENTION_SECONDS = 3600.0
+TIDY_ROWS = 5_000
+RUN_DONE = "thread/run_done"
+
+
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """An event with its place: `seq` is None when it was never kept."""
+
+    run_id: str
+    seq: int | None
+    event: StreamEvent
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    run_id: str
+    seq: int
+    thread_id: str
+    event: StreamEvent
+    announce: bool
+
+
+class _Follower:
+    def __init__(self, subscription: Subscription) -> None:
+        self.queue: deque[Recorded] = deque()
+        self.subscription = subscription
+        self.overrun = False
+
+    def put(self, recorded: Recorded) -> None:
+        if len(self.queue) >= MAX_FOLLOWER_QUEUE:
+            self.overrun = True
+        else:
+            self.queue.append(recorded)
+        self.subscription.wake()
+
+
+class Recording:
+    """The events of one attempt of one run; made by `Events.record`."""
+
+    def __init__(
+        self, events: "Events", *, run_id: str, thread_id: str, kept: bool, followed_elsewhere: bool
+    ) -> None:
+        self.run_id = run_id
+        self.thread_id = thread_id
+        self._events = events
+        self._kept = kept
+        self._followed_elsewhere = followed_elsewhere
+        self._next_seq: int | None = None
+
+    def wanted(self) -> bool:
+        """Tell whether anybody would see an event, now or later."""
+        return self._stored() or self._events.has_local_follower(self.run_id, self.thread_id)
+
+    async def append(self, event: StreamEvent) -> None:
+        """Hand an event to followers and, when needed, to the table."""
+        stored = self._stored()
+        seq = await self._take_seq() if stored else None
+        recorded = Recorded(self.run_id, seq, event)
+        self._events.deliver(self.thread_id, recorded)
+        if seq is not None:
+            announce = self._announced()
+            row = _Row(self.run_id, seq, self.thread_id, event, announce)
+            await self._events.keep(row)
+
+    async def flush(self) -> None:
+        """Wait until everything appended so far can be read elsewhere.
+
+        Called before the run's row becomes final: whoever sees the end finds every event.
+        """
+        await self._events.flush()
+
+    async def finish(self, status: str) -> None:
+        """Tell the followers of the thread that the run ended; called after its row is final."""
+        if self.wanted():
+            data = to_json({"status": "run_done", "run_id": self.run_id, "result": status})
+            await self.append(StreamEvent(RUN_DONE, data))
+
+    def _stored(self) -> bool:
+        return self._kept or self._announced()
+
+    def _announced(self) -> bool:
+        return self._followed_elsewhere or self._events.has_remote_follower(
+            self.run_id, self.thread_id
+        )
+
+    async def _take_seq(self) -> int:
+        if self._next_seq is None or self._next_seq % BLOCK_SIZE == 0:
+            self._next_seq = await self._events.next_block() * BLOCK_SIZE + 1
+        seq = self._next_seq
+        self._next_seq += 1
+        return seq
+
+
+class Events:
+    """Follow and record; `open_events` starts and stops the writer."""
+
+    def __init__(self, *, database: Database, bus: Bus) -> None:
+        self._database = database
+        self._bus = bus
+        self._followers: dict[str, set[_Follower]] = {}
+        self._active: dict[str, Recording] = {}
+        self._interest: dict[str, float] = {}  # what other processes follow -> when it lapses
+        self._pending: deque[_Row] = deque()
+        self._pending_bytes = 0
+        self._acknowledge: set[str] = set()
+        self._work = asyncio.Event()
+        self._written = asyncio.Condition()
+        self._appended = 0
+        self._stored = 0
+        bus.handle(FOLLOW_TOPIC, self._on_follow)
+
+    # Recording
+
+    @asynccontextmanager
+    async def record(
+        self,
+        *,
+        run_id: str,
+        thread_id: str,
+        resumable: bool = False,
+        followed_by: str | None = None,
+    ) -> AsyncIterator[Recording]:
+        """Yield the recording of one attempt; at the end local followers look at the run's row.
+
+        `followed_by` is the `process_id` of the bus in the process whose client waits for the
+        first event. Leave the block after the run's row is final and `finish` was told.
+        """
+        recording = Recording(
+            self,
+            run_id=run_id,
+            thread_id=thread_id,
+            kept=resumable,
+            followed_elsewhere=followed_by not in (None, self._bus.process_id),
+        )
+        self._active[run_id] = recording
+        try:
+            yield recording
+        finally:
+            del self._active[run_id]
+            for key in (_run_key(run_id), _thread_key(thread_id)):
+                for follower in self._followers.get(key, ()):
+                    follower.subscription.wake()
+
+    def deliver(self, thread_id: str, recorded: Recorded) -> None:
+        """Give an event to the followers in this process."""
+        for key in (_run_key(recorded.run_id), _thread_key(thread_id)):
+            for follower in self._followers.get(key, ()):
+                follower.put(recorded)
+
+    async def keep(self, row: _Row) -> None:
+        """Queue a row for the table; waits only when the database is far behind."""
+        self._pending.append(row)
+        self._pending_bytes += len(row.event.data)
+        self._appended += 1
+        self._work.set()
+        if self._pending_bytes > MAX_PENDING_BYTES:
+            await self.flush()
+
+    async def flush(self) -> None:
+        """Wait until the rows queued so far are written (or given up, with a log line)."""
+        goal = self._appended
+        async with self._written:
+            await self._written.wait_for(lambda: self._stored >= goal)
+
+    async def next_block(self) -> int:
+        """Return a number above every block of this thread so far."""
+        async with self._database.pool.connection() as connection:
+            cursor = await connection.execute(statement("take_event_block"))
+            row = await cursor.fetchone()
+        return int(row["block"]) if row is not None else 0
+
+    def has_local_follower(self, run_id: str, thread_id: str) -> bool:
+        """Tell whether somebody in this process follows the run or its thread."""
+        return _run_key(run_id) in self._followers or _thread_key(thread_id) in self._followers
+
+    def has_remote_follower(self, run_id: str, thread_id: str) -> bool:
+        """Tell whether another process said lately that it follows the run or its thread."""
+        if not self._interest:
+            return False
+        now = time.monotonic()
+        return any(
+            self._interest.get(key, 0.0) > now for key in (_run_key(run_id), _thread_key(thread_id))
+        )
+
+    # Following
+
+    async def follow(
+        self, run_id: str, *, after: int | None = None, announce: bool = True
+    ) -> AsyncIterator[Recorded]:
+        """Yield a run's events until it has ended.
+
+        `after` is the id of the last event seen: what was kept beyond it comes first (-1: all);
+        None starts with what happens from now on. `announce=False` suits a run whose row names
+        this process as its follower.
+        """
+        key = _run_key(run_id)
+        async with self._following(key, f"run:{run_id}") as follower:
+            if announce:
+                await self._announce(key)
+            last = await self._start(key, after)
+            backlog, over = after is not None, False
+            while not follower.overrun:
+                async for recorded in self._news(key, follower, last, backlog=backlog):
+                    last = recorded.seq if recorded.seq is not None else last
+                    if recorded.event.event != RUN_DONE:
+                        yield recorded
+                if over:
+                    return
+                backlog = False
+                if run_id not in self._active and await self._is_over(run_id):
+                    over = True  # one more look: events may have come before the end
+                elif not await follower.subscription.wait(ANNOUNCE_SECONDS):
+                    await self._announce(key)
+
+    async def follow_thread(
+        self, thread_id: str, *, after: int | None = None
+    ) -> AsyncIterator[Recorded]:
+        """Yield the events of a thread's runs, one run after the other, until the caller leaves."""
+        key = _thread_key(thread_id)
+        async with self._following(key) as follower:
+            await self._announce(key)
+            last = await self._start(key, after)
+            backlog = after is not None
+            while not follower.overrun:
+                async for recorded in self._news(key, follower, last, backlog=backlog):
+                    last = recorded.seq if recorded.seq is not None else last
+                    yield recorded
+                backlog = False
+                if not await follower.subscription.wait(ANNOUNCE_SECONDS):
+                    await self._announce(key)
+
+    async def tidy(self) -> int:
+        """Delete events that nobody will ask for any more; returns how many."""
+        async with self._database.transaction() as connection:
+            cursor = await connection.execute(
+                statement("delete_old_events"),
+                {
+                    "tenant": self._database.tenant,
+                    "retention_seconds": RETENTION_SECONDS,
+                    "limit": TIDY_ROWS,
+                },
+            )
+            return cursor.rowcount
+
+    @asynccontextmanager
+    async def _following(self, key: str, *topics: str) -> AsyncIterator[_Follower]:
+        async with self._bus.subscribe(f"events:{key}", *topics) as subscription:
+            follower = _Follower(subscription)
+            self._followers.setdefault(key, set()).add(follower)
+            try:
+                yield follower
+            finally:
+                members = self._followers[key]
+                members.discard(follower)
+                if not members:
+                    del self._followers[key]
+
+    async def _start(self, key: str, after: int | None) -> int:
+        """Return the id after which reading begins."""
+        if self._is_local(key):
+            await self.flush()  # what this process has not written yet is not in anybody's queue
+        if after is not None:
+            return after
+        async with self._database.pool.connection() as connection:
+            cursor = await connection.execute(
+                statement(f"get_last_event_of_{_kind(key)}"),
+                {"tenant": self._database.tenant, "id": _identifier(key)},
+            )
+            row = await cursor.fetchone()
+        return int(row["seq"]) if row is not None and row["seq"] is not None else -1
+
+    async def _news(
+        self, key: str, follower: _Follower, last: int, *, backlog: bool
+    ) -> AsyncIterator[Recorded]:
+        """Yield what is new: from the table, then from memory, each event once."""
+        if backlog or not self._is_local(key):
+            async for recorded in self._read(key, last):
+                last = max(last, recorded.seq or 0)
+                yield recorded
+        while follower.queue:
+            recorded = follower.queue.popleft()
+            if recorded.seq is not None:
+                if recorded.seq <= last:
+                    continue
+                last = recorded.seq
+            yield recorded
+
+    async def _read(self, key: str, last: int) -> AsyncIterator[Recorded]:
+        while True:
+            async with self._database.pool.connection() as connection:
+                cursor = await connection.execute(
+                    statement(f"list_events_of_{_kind(key)}"),
+                    {
+                        "tenant": self._database.tenant,
+                        "id": _identifier(key),
+                        "after": last,
+                        "limit": READ_BATCH_ROWS,
+                    },
+                )
+                rows = await cursor.fetchall()
+            for row in rows:
+                last = int(row["seq"])
+                yield Recorded(row["run_id"], last, StreamEvent(row["event"], row["data"]))
+            if len(rows) < READ_BATCH_ROWS:
+                return
+
+    async def _is_over(self, run_id: str) -> bool:
+        async with self._database.pool.connection() as connection:
+            cursor = await connection.execute(
+                statement("is_run_over"), {"tenant": self._database.tenant, "run_id": run_id}
+            )
+            row = await cursor.fetchone()
+        return row is None or bool(row["over"])
+
+    def _is_local(self, key: str) -> bool:
+        if _kind(key) == "run":
+            return _identifier(key) in self._active
+        thread_id = _identifier(key)
+        return any(recording.thread_id == thread_id for recording in self._active.values())
+
+    # Between processes
+
+    async def _announce(self, key: str) -> None:
+        with suppress(psycopg.Error):  # said again in a moment
+            async with self._database.pool.connection() as connection:
+                payload = json.dumps({"by": self._bus.process_id, "key": key})
+                await self._bus.notify(connection, FOLLOW_TOPIC, payload)
+
+    def _on_follow(self, _topic: str, payload: str) -> None:
+        if not payload:
+            return
+        message = json.loads(payload)
+        if message["by"] == self._bus.process_id:
+            return
+        now = time.monotonic()
+        for key in [key for key, until in self._interest.items() if until <= now]:
+            del self._interest[key]
+        key = str(message["key"])
+        is_new = key not in self._interest
+        self._interest[key] = now + INTEREST_SECONDS
+        if is_new and self._is_local(key):
+            # Rows written between its reading and our hearing were not announced.
+            self._acknowledge.add(key)
+            self._work.set()
+
+    async def write(self) -> None:
+        """Write queued rows until cancelled: while one statement runs, the next batch gathers."""
+        while True:
+            await self._work.wait()
+            self._work.clear()
+            while self._pending or self._acknowledge:
+                batch = [
+                    self._pending.popleft() for _ in range(min(len(self._pending), MAX_BATCH_ROWS))
+                ]
+                keys = self._acknowledge
+                self._acknowledge = set()
+                for row in batch:
+                    self._pending_bytes -= len(row.event.data)
+                    if row.announce:
+                        keys |= {_run_key(row.run_id), _thread_key(row.thread_id)}
+                try:
+                    await self._insert(batch, keys)
+                except psycopg.Error as error:
+                    log.warning("events lost", extra={"rows": len(batch), "error": str(error)})
+                finally:
+                    self._stored += len(batch)
+                    async with self._written:
+                        self._written.notify_all()
+
+    async def _insert(self, batch: list[_Row], keys: set[str]) -> None:
+        async with self._database.transaction() as connection:
+            if batch:
+                columns: dict[str, Any] = {
+                    "tenant": self._database.tenant,
+                    "run_ids": [row.run_id for row in batch],
+                    "seqs": [row.seq for row in batch],
+                    "thread_ids": [row.thread_id for row in batch],
+                    "events": [row.event.event for row in batch],
+                    "data": [row.event.data for row in batch],
+                }
+                await connection.execute(statement("insert_events"), columns)
+            for key in keys:
+                await self._bus.notify(connection, f"events:{key}")
+
+
+@asynccontextmanager
+async def open_events(*, database: Database, bus: Bus) -> AsyncIterator[Events]:
+    """Start the writer, yield the events, write what is left at the end."""
+    events = Events(database=database, bus=bus)
+    task = asyncio.create_task(events.write(), name="holdfast events")
+    try:
+        yield events
+    finally:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(5.0):
+                await events.flush()
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+def _run_key(run_id: str) -> str:
+    return f"run:{run_id}"
+
+
+def _thread_key(thread_id: str) -> str:
+    return f"thread:{thread_id}"
+
+
+def _kind(key: str) -> str:
+    return key.partition(":")[0]
+
+
+def _identifier(key: str) -> str:
+    return key.partition(":")[2]
