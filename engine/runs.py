@@ -83,6 +83,8 @@ class RunRequest:
         timeout_seconds: the longest one attempt may take; None takes the server's limit.
         webhook: URL that is told when the run is over.
         webhook_headers: sent with it.
+        followed_by: `process_id` of the bus where the creator's client waits for the first event.
+        protocol: `v2` produces the events of the thread protocol (commands and channels).
         kind: `cron` for runs of a schedule; a command with `resume` makes it `resume`.
         priority: higher first; None takes the kind's own.
         actor: who asks, for the audit log.
@@ -112,6 +114,8 @@ class RunRequest:
     timeout_seconds: float | None = None
     webhook: str | None = None
     webhook_headers: Mapping[str, str] = field(default_factory=dict)
+    followed_by: str | None = None
+    protocol: Literal["v1", "v2"] = "v1"
     kind: RunKind = "input"
     priority: int | None = None
     actor: str = "system"
@@ -125,7 +129,8 @@ class Run:
     Attributes:
         payload: `{"input": …}`, `{"resume": {interrupt_id: value}}` or `{"command": …}`.
         kwargs: how to run it: `config`, `context`, `stream_mode`, `stream_subgraphs`,
-            `stream_resumable`, `interrupt_before`, `interrupt_after`, `checkpoint`.
+            `stream_resumable`, `interrupt_before`, `interrupt_after`, `checkpoint`,
+            `followed_by`, `protocol`.
         attempts: starts so far, without those that ended by a drain or a lost connection.
         attempt_log: `{attempt, worker_id, started_at, ended}` of every start.
         error: `{"error": class, "message": text}` of a run that failed or expired.
