@@ -1,5 +1,6 @@
 """Rules of the engine that were about to be broken; no HTTP in here (see `api/problems.py`)."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -39,6 +40,18 @@ class InvalidValueError(EngineError):
         )
         self.pointer = pointer
         self.expected = expected
+
+
+class InvalidDecisionError(EngineError):
+    """A decision does not fit its question; `errors` holds a JSON pointer and a message each."""
+
+    def __init__(self, errors: Sequence[Mapping[str, str]]) -> None:
+        first = errors[0]
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        super().__init__(
+            f"the decision does not fit at {first['pointer']!r}: {first['message']}{more}",
+            errors=[dict(error) for error in errors],
+        )
 
 
 class ConflictError(EngineError):

@@ -1,0 +1,53 @@
+-- The gate of a thread that was settled last: who came first, for those who came late.
+SELECT
+    gate_id,
+    interrupt_id,
+    ordinal,
+    thread_id,
+    run_id,
+    assistant_id,
+    graph_id,
+    node,
+    task_id,
+    checkpoint_ns,
+    checkpoint_id,
+    dialect,
+    value,
+    response_schema,
+    review,
+    title,
+    risk,
+    allowed,
+    fingerprint,
+    version,
+    state,
+    proposer,
+    assignees,
+    quorum,
+    claimed_by,
+    claim_until,
+    snoozed_until,
+    signal_name,
+    due_at,
+    remind_at,
+    expires_at,
+    on_expiry,
+    escalations,
+    escalate_at,
+    effective_at,
+    wake_at,
+    decision,
+    answer,
+    decided_by,
+    decided_via,
+    decided_at,
+    resume_run_id,
+    created_at,
+    updated_at,
+    clock_timestamp() AS read_at
+FROM holdfast.gates
+WHERE tenant = %(tenant)s
+    AND thread_id = %(thread_id)s
+    AND state NOT IN ('open', 'claimed')
+ORDER BY updated_at DESC, gate_id
+LIMIT 1
