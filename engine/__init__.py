@@ -2,3 +2,8 @@
 
 Knows LangGraph and Postgres and none of our graphs: it loads what `langgraph.json` names.
 """
+
+import os
+
+# Read by LangGraph when it is imported: without it whoever can write a checkpoint row can run code.
+os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"

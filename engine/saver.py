@@ -1,0 +1,266 @@
+"""The checkpointer of one run: fenced by its connection, bounded in time, never poisoned.
+
+The connection also holds the thread's lease (`engine/lease.py`), so a worker that lost the lease
+cannot write: its connection is gone. One saver serves one run; sharing one would put every
+database operation of a process behind one lock.
+"""
+
+import copy
+import os
+import socket
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    ChannelVersions,
+    Checkpoint,
+    CheckpointMetadata,
+    CheckpointTuple,
+)
+from langgraph.checkpoint.base import id as checkpoint_ids
+from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
+from langgraph.checkpoint.serde import _msgpack
+from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.pregel import Pregel
+from langgraph.store.base import BaseStore
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow, dict_row
+
+from engine.database import Connection, statement
+from engine.errors import ConfigurationError, InvalidValueError
+from engine.values import refused_values, storable
+
+OPERATION_TIMEOUT_SECONDS = 5.0
+MAX_VALUE_BYTES = 8 * 1_048_576
+
+
+def require_strict_msgpack() -> None:
+    """Refuse to work with a LangGraph that revives any class it finds in a checkpoint.
+
+    Raises:
+        ConfigurationError: LangGraph was imported before `engine`, without strict mode.
+    """
+    if not _msgpack.STRICT_MSGPACK_ENABLED:
+        raise ConfigurationError(
+            "LANGGRAPH_STRICT_MSGPACK is off: a checkpoint row could run code; set it to true, or"
+            " import engine before langgraph"
+        )
+
+
+def keep_ids_after(checkpoint_id: str | None) -> None:
+    """Let every checkpoint id that this process makes from now on sort after this one.
+
+    LangGraph takes the greatest id as a thread's head and builds ids from the wall clock: on a
+    machine whose clock is behind, a whole turn would otherwise vanish without an error.
+    """
+    if not checkpoint_id:
+        return
+    with suppress(ValueError):
+        parsed = UUID(checkpoint_id)
+        if parsed.version != 6:
+            return
+        seen = checkpoint_ids.UUID(int=parsed.int).time
+        last = checkpoint_ids._last_v6_timestamp  # noqa: SLF001 - no public way to seed the ids
+        checkpoint_ids._last_v6_timestamp = max(last or 0, seen)  # type: ignore[assignment]  # noqa: SLF001 - typed as None there
+
+
+def attached(
+    graph: Pregel[Any, Any, Any, Any], saver: AsyncPostgresSaver, store: BaseStore | None
+) -> Pregel[Any, Any, Any, Any]:
+    """Return the graph with this checkpointer and store.
+
+    Unlike `graph.copy`, it keeps the classes that the graph's schemas allow in checkpoints.
+    """
+    twin = copy.copy(graph)
+    twin.checkpointer = saver
+    twin.store = store
+    return twin
+
+
+def sever(connection: Connection) -> None:
+    """Cut a connection at its socket: whoever waits on it gets an OperationalError at once.
+
+    A cancelled statement would first ask the server to stop it, over a network that may be the
+    very thing that hangs.
+    """
+    with (
+        suppress(OSError, psycopg.Error),
+        socket.socket(fileno=os.dup(connection.fileno())) as duplicate,
+    ):
+        duplicate.shutdown(socket.SHUT_RDWR)
+
+
+@dataclass(slots=True)
+class _Refusal:
+    """The first value that was refused; shared by the clones that LangGraph makes of a saver."""
+
+    error: InvalidValueError | None = None
+
+
+class RunSaver(AsyncPostgresSaver):
+    """A checkpointer on one connection of its own.
+
+    Attributes:
+        timeout_seconds: longest time of one operation; then the connection is cut.
+        max_value_bytes: largest encoded value of one channel.
+    """
+
+    conn: Connection
+
+    def __init__(
+        self,
+        connection: Connection,
+        *,
+        serde: SerializerProtocol | None = None,
+        timeout_seconds: float = OPERATION_TIMEOUT_SECONDS,
+        max_value_bytes: int = MAX_VALUE_BYTES,
+    ) -> None:
+        require_strict_msgpack()
+        super().__init__(connection, serde=serde)
+        self.timeout_seconds = timeout_seconds
+        self.max_value_bytes = max_value_bytes
+        self._refusal = _Refusal()
+
+    @property
+    def refused(self) -> InvalidValueError | None:
+        """The value that could not be stored, if there was one."""
+        return self._refusal.error
+
+    @asynccontextmanager
+    async def exclusive(self) -> AsyncIterator[Connection]:
+        """Yield the connection between two operations of the saver, bounded like one of them."""
+        async with self.lock:
+            timer = self.loop.call_later(self.timeout_seconds, sever, self.conn)
+            try:
+                yield self.conn
+            finally:
+                timer.cancel()
+
+    async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
+        """Read a checkpoint; ids made later sort after it."""
+        found = await super().aget_tuple(config)
+        if found is not None:
+            keep_ids_after(found.checkpoint["id"])
+        return found
+
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
+        """Save a checkpoint.
+
+        Raises:
+            InvalidValueError: the state holds what cannot be stored; nothing was written.
+        """
+        if self._refusal.error is not None:
+            raise self._refusal.error
+        values = checkpoint["channel_values"]
+        inline = {
+            channel: self._storable(channel, value)
+            for channel, value in values.items()
+            if isinstance(value, str | float | int)
+        }
+        sound: Checkpoint = {**checkpoint, "channel_values": {**values, **inline}}
+        return await super().aput(config, sound, metadata, new_versions)
+
+    async def aput_writes(
+        self,
+        config: RunnableConfig,
+        writes: Sequence[tuple[str, Any]],
+        task_id: str,
+        task_path: str = "",
+    ) -> None:
+        """Save what a task wrote.
+
+        Raises:
+            InvalidValueError: it cannot be stored; nothing was written.
+        """
+        sound = [(channel, self._storable(channel, value)) for channel, value in writes]
+        await super().aput_writes(config, sound, task_id, task_path)
+
+    async def adelete_for_runs(
+        self, run_ids: Sequence[str], *, thread_id: str | None = None
+    ) -> None:
+        """Delete what these runs saved: their checkpoints, writes, and answers they gave.
+
+        A question that one of them had answered is pending again afterwards.
+        """
+        parameters = {"run_ids": list(run_ids), "thread_id": thread_id}
+        async with self.exclusive() as connection, connection.transaction():
+            cursor = await connection.execute(statement("delete_checkpoints_of_runs"), parameters)
+            threads = sorted({row["thread_id"] for row in await cursor.fetchall()})
+            for touched in threads or ([thread_id] if thread_id else []):
+                await connection.execute(statement("unanswer_questions"), {"thread_id": touched})
+                await connection.execute(
+                    statement("delete_unreferenced_blobs"), {"thread_id": touched}
+                )
+
+    @asynccontextmanager
+    async def _cursor(self, *, pipeline: bool = False) -> AsyncIterator[AsyncCursor[DictRow]]:
+        async with self.exclusive() as connection:
+            if pipeline:
+                async with (
+                    connection.pipeline(),
+                    connection.cursor(binary=True, row_factory=dict_row) as cursor,
+                ):
+                    yield cursor
+            else:
+                async with connection.cursor(binary=True, row_factory=dict_row) as cursor:
+                    yield cursor
+
+    def _storable(self, channel: str, value: Any) -> Any:
+        try:
+            if isinstance(value, str) and len(value) > self.max_value_bytes:
+                raise self._too_big(channel, len(value))
+            return storable(value, f"/{channel}")
+        except InvalidValueError as error:
+            self._refusal.error = self._refusal.error or error
+            raise
+
+    def _dump_blobs(
+        self,
+        thread_id: str,
+        checkpoint_ns: str,
+        values: dict[str, Any],
+        versions: ChannelVersions,
+    ) -> list[tuple[str, str, str, str, str, bytes | None]]:
+        rows = super()._dump_blobs(thread_id, checkpoint_ns, values, versions)
+        for row in rows:
+            self._check_size(row[2], row[-1])
+        return rows
+
+    def _dump_writes(
+        self,
+        thread_id: str,
+        checkpoint_ns: str,
+        checkpoint_id: str,
+        task_id: str,
+        task_path: str,
+        writes: Sequence[tuple[str, Any]],
+    ) -> list[tuple[str, str, str, str, str, int, str, str, bytes]]:
+        rows = super()._dump_writes(
+            thread_id, checkpoint_ns, checkpoint_id, task_id, task_path, writes
+        )
+        for row in rows:
+            self._check_size(row[6], row[-1])
+        return rows
+
+    def _check_size(self, channel: str, encoded: bytes | None) -> None:
+        if encoded is not None and len(encoded) > self.max_value_bytes:
+            error = self._too_big(channel, len(encoded))
+            self._refusal.error = self._refusal.error or error
+            raise error
+
+    def _too_big(self, channel: str, size: int) -> InvalidValueError:
+        refused_values.labels("size").inc()
+        return InvalidValueError(
+            f"/{channel}", f"at most {self.max_value_bytes} bytes", f"{size} bytes"
+        )
