@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from psycopg.types.json import Jsonb
-
 from engine.database import Connection, Database, statement
+from engine.values import jsonb, text
 
 VERIFY_BATCH = 1_000
 
@@ -78,13 +77,13 @@ class Audit:
             statement("append_audit"),
             {
                 "tenant": self.database.tenant,
-                "actor": _storable(actor),
+                "actor": text(actor),
                 "via": via,
                 "action": action,
                 "thread_id": thread_id,
                 "run_id": run_id,
                 "gate_id": gate_id,
-                "details": Jsonb(_storable(details or {})),
+                "details": jsonb(details or {}),
             },
         )
 
@@ -153,22 +152,11 @@ def _flaw(tenant: str, row: Mapping[str, Any], expected_seq: int, previous: str)
         row["gate_id"],
         row["details"],
     )
-    text = "".join(_netstring(field) for field in fields)
-    if hashlib.sha256(text.encode()).hexdigest() != row["hash"]:
+    chained = "".join(_netstring(field) for field in fields)
+    if hashlib.sha256(chained.encode()).hexdigest() != row["hash"]:
         return "the entry was changed after it was written"
     return ""
 
 
 def _netstring(field: str | None) -> str:
     return "-" if field is None else f"{len(field.encode())}:{field},"
-
-
-def _storable(value: Any) -> Any:
-    # Postgres takes neither NUL nor lone surrogates; a log entry must not fail because of its text.
-    if isinstance(value, str):
-        return value.replace("\0", "\ufffd").encode(errors="replace").decode()
-    if isinstance(value, Mapping):
-        return {_storable(str(key)): _storable(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_storable(item) for item in value]
-    return value
