@@ -30,10 +30,10 @@ Handler = Callable[[str, str], None]
 
 
 class Subscription:
-    """One waiter on one topic; made by `Bus.subscribe`."""
+    """One waiter on some topics; made by `Bus.subscribe`."""
 
-    def __init__(self, topic: str) -> None:
-        self.topic = topic
+    def __init__(self, topics: tuple[str, ...]) -> None:
+        self.topics = topics
         self._woken = asyncio.Event()
 
     def wake(self) -> None:
@@ -80,14 +80,23 @@ class Bus:
     @asynccontextmanager
     async def subscribe(self, *topics: str) -> AsyncIterator[Subscription]:
         """Yield one subscription to all the topics, in force before the body starts."""
-        subscription = Subscription(topics[0])
-        for topic in topics:
-            self._subscriptions.setdefault(topic, set()).add(subscription)
+        subscription = self.attach(*topics)
         try:
             yield subscription
         finally:
-            for topic in topics:
-                self._discard(topic, subscription)
+            self.detach(subscription)
+
+    def attach(self, *topics: str) -> Subscription:
+        """Return a subscription that is in force from now on, until `detach`."""
+        subscription = Subscription(topics)
+        for topic in topics:
+            self._subscriptions.setdefault(topic, set()).add(subscription)
+        return subscription
+
+    def detach(self, subscription: Subscription) -> None:
+        """End a subscription; doing so twice is no fault."""
+        for topic in subscription.topics:
+            self._discard(topic, subscription)
 
     def handle(self, topic: str, handler: Handler) -> None:
         """Call `handler(topic, payload)` at each notification, and with "" after a reconnection."""

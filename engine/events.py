@@ -57,20 +57,6 @@ class _Row:
     announce: bool
 
 
-class _Follower:
-    def __init__(self, subscription: Subscription) -> None:
-        self.queue: deque[Recorded] = deque()
-        self.subscription = subscription
-        self.overrun = False
-
-    def put(self, recorded: Recorded) -> None:
-        if len(self.queue) >= MAX_FOLLOWER_QUEUE:
-            self.overrun = True
-        else:
-            self.queue.append(recorded)
-        self.subscription.wake()
-
-
 class Recording:
     """The events of one attempt of one run; made by `Events.record`."""
 
@@ -134,7 +120,7 @@ class Events:
     def __init__(self, *, database: Database, bus: Bus) -> None:
         self._database = database
         self._bus = bus
-        self._followers: dict[str, set[_Follower]] = {}
+        self._followers: dict[str, set[Following]] = {}
         self._active: dict[str, Recording] = {}
         self._interest: dict[str, float] = {}  # what other processes follow -> when it lapses
         self._pending: deque[_Row] = deque()
@@ -176,7 +162,7 @@ class Events:
             del self._active[run_id]
             for key in (_run_key(run_id), _thread_key(thread_id)):
                 for follower in self._followers.get(key, ()):
-                    follower.subscription.wake()
+                    follower.wake()
 
     def deliver(self, thread_id: str, recorded: Recorded) -> None:
         """Give an event to the followers in this process."""
@@ -221,50 +207,21 @@ class Events:
 
     # Following
 
-    async def follow(
-        self, run_id: str, *, after: int | None = None, announce: bool = True
-    ) -> AsyncIterator[Recorded]:
-        """Yield a run's events until it has ended.
+    def follow_run(
+        self, run_id: str, *, after: int | None = None, fresh: bool = False
+    ) -> "Following":
+        """Follow a run until it has ended; nothing is missed from this call on.
 
         `after` is the id of the last event seen: what was kept beyond it comes first (-1: all);
-        None starts with what happens from now on. `announce=False` suits a run whose row names
-        this process as its follower.
+        None starts with what happens from now on. `fresh` suits a run that does not exist yet and
+        whose row will name this process as its follower: all its events, and nothing is asked of
+        the database before the first of them.
         """
-        key = _run_key(run_id)
-        async with self._following(key, f"run:{run_id}") as follower:
-            if announce:
-                await self._announce(key)
-            last = await self._start(key, after)
-            backlog, over = after is not None, False
-            while not follower.overrun:
-                async for recorded in self._news(key, follower, last, backlog=backlog):
-                    last = recorded.seq if recorded.seq is not None else last
-                    if recorded.event.event != RUN_DONE:
-                        yield recorded
-                if over:
-                    return
-                backlog = False
-                if run_id not in self._active and await self._is_over(run_id):
-                    over = True  # one more look: events may have come before the end
-                elif not await follower.subscription.wait(ANNOUNCE_SECONDS):
-                    await self._announce(key)
+        return Following(self, _run_key(run_id), after=after, fresh=fresh)
 
-    async def follow_thread(
-        self, thread_id: str, *, after: int | None = None
-    ) -> AsyncIterator[Recorded]:
-        """Yield the events of a thread's runs, one run after the other, until the caller leaves."""
-        key = _thread_key(thread_id)
-        async with self._following(key) as follower:
-            await self._announce(key)
-            last = await self._start(key, after)
-            backlog = after is not None
-            while not follower.overrun:
-                async for recorded in self._news(key, follower, last, backlog=backlog):
-                    last = recorded.seq if recorded.seq is not None else last
-                    yield recorded
-                backlog = False
-                if not await follower.subscription.wait(ANNOUNCE_SECONDS):
-                    await self._announce(key)
+    def follow_thread(self, thread_id: str, *, after: int | None = None) -> "Following":
+        """Follow the runs of a thread, one after the other, until closed."""
+        return Following(self, _thread_key(thread_id), after=after)
 
     async def tidy(self) -> int:
         """Delete events that nobody will ask for any more; returns how many."""
@@ -279,25 +236,22 @@ class Events:
             )
             return cursor.rowcount
 
-    @asynccontextmanager
-    async def _following(self, key: str, *topics: str) -> AsyncIterator[_Follower]:
-        async with self._bus.subscribe(f"events:{key}", *topics) as subscription:
-            follower = _Follower(subscription)
-            self._followers.setdefault(key, set()).add(follower)
-            try:
-                yield follower
-            finally:
-                members = self._followers[key]
-                members.discard(follower)
-                if not members:
-                    del self._followers[key]
+    def attach(self, key: str, follower: "Following") -> Subscription:
+        """Let a follower hear of the events of a run or a thread."""
+        self._followers.setdefault(key, set()).add(follower)
+        own = (key,) if _kind(key) == "run" else ()  # `run:<id>` also tells of its end
+        return self._bus.attach(f"events:{key}", *own)
 
-    async def _start(self, key: str, after: int | None) -> int:
-        """Return the id after which reading begins."""
-        if self._is_local(key):
-            await self.flush()  # what this process has not written yet is not in anybody's queue
-        if after is not None:
-            return after
+    def detach(self, key: str, follower: "Following", subscription: Subscription) -> None:
+        """End what `attach` began; doing so twice is no fault."""
+        self._bus.detach(subscription)
+        members = self._followers.get(key, set())
+        members.discard(follower)
+        if not members:
+            self._followers.pop(key, None)
+
+    async def get_last_seq(self, key: str) -> int:
+        """Return the id of the last kept event, -1 without one."""
         async with self._database.pool.connection() as connection:
             cursor = await connection.execute(
                 statement(f"get_last_event_of_{_kind(key)}"),
@@ -306,23 +260,8 @@ class Events:
             row = await cursor.fetchone()
         return int(row["seq"]) if row is not None and row["seq"] is not None else -1
 
-    async def _news(
-        self, key: str, follower: _Follower, last: int, *, backlog: bool
-    ) -> AsyncIterator[Recorded]:
-        """Yield what is new: from the table, then from memory, each event once."""
-        if backlog or not self._is_local(key):
-            async for recorded in self._read(key, last):
-                last = max(last, recorded.seq or 0)
-                yield recorded
-        while follower.queue:
-            recorded = follower.queue.popleft()
-            if recorded.seq is not None:
-                if recorded.seq <= last:
-                    continue
-                last = recorded.seq
-            yield recorded
-
-    async def _read(self, key: str, last: int) -> AsyncIterator[Recorded]:
+    async def read(self, key: str, last: int) -> AsyncIterator[Recorded]:
+        """Yield the kept events after `last`."""
         while True:
             async with self._database.pool.connection() as connection:
                 cursor = await connection.execute(
@@ -341,15 +280,20 @@ class Events:
             if len(rows) < READ_BATCH_ROWS:
                 return
 
-    async def _is_over(self, run_id: str) -> bool:
+    async def is_over(self, key: str) -> bool:
+        """Tell whether what is followed has ended: a run that is final or gone."""
+        if _kind(key) != "run" or self.is_local(key):
+            return False
         async with self._database.pool.connection() as connection:
             cursor = await connection.execute(
-                statement("is_run_over"), {"tenant": self._database.tenant, "run_id": run_id}
+                statement("is_run_over"),
+                {"tenant": self._database.tenant, "run_id": _identifier(key)},
             )
             row = await cursor.fetchone()
         return row is None or bool(row["over"])
 
-    def _is_local(self, key: str) -> bool:
+    def is_local(self, key: str) -> bool:
+        """Tell whether this process executes the run, or one of the thread."""
         if _kind(key) == "run":
             return _identifier(key) in self._active
         thread_id = _identifier(key)
@@ -357,7 +301,8 @@ class Events:
 
     # Between processes
 
-    async def _announce(self, key: str) -> None:
+    async def announce(self, key: str) -> None:
+        """Tell the other processes that somebody here follows a run or a thread."""
         with suppress(psycopg.Error):  # said again in a moment
             async with self._database.pool.connection() as connection:
                 payload = json.dumps({"by": self._bus.process_id, "key": key})
@@ -375,7 +320,7 @@ class Events:
         key = str(message["key"])
         is_new = key not in self._interest
         self._interest[key] = now + INTEREST_SECONDS
-        if is_new and self._is_local(key):
+        if is_new and self.is_local(key):
             # Rows written between its reading and our hearing were not announced.
             self._acknowledge.add(key)
             self._work.set()
@@ -418,6 +363,84 @@ class Events:
                 await connection.execute(statement("insert_events"), columns)
             for key in keys:
                 await self._bus.notify(connection, f"events:{key}")
+
+
+class Following:
+    """One client's way along a run or a thread: what was kept first, then what happens.
+
+    Iterate once; close it when the client leaves early.
+    """
+
+    def __init__(self, events: Events, key: str, *, after: int | None, fresh: bool = False) -> None:
+        self._events = events
+        self._key = key
+        self._after = after
+        self._fresh = fresh
+        self._queue: deque[Recorded] = deque()
+        self._overrun = False
+        self._subscription = events.attach(key, self)
+
+    def put(self, recorded: Recorded) -> None:
+        """Take an event that happened in this process."""
+        if len(self._queue) >= MAX_FOLLOWER_QUEUE:
+            self._overrun = True
+        else:
+            self._queue.append(recorded)
+        self.wake()
+
+    def wake(self) -> None:
+        """Look again: at the queue, the table, the run's row."""
+        self._subscription.wake()
+
+    def close(self) -> None:
+        """Stop following; what comes now costs nothing any more."""
+        self._events.detach(self._key, self, self._subscription)
+
+    async def __aiter__(self) -> AsyncIterator[Recorded]:
+        """Yield each event once, in order; end with the run, or when the client is too slow."""
+        try:
+            last = await self._begin()
+            backlog, over = self._after is not None, False
+            while not self._overrun:
+                async for recorded in self._news(last, backlog=backlog):
+                    last = recorded.seq if recorded.seq is not None else last
+                    yield recorded
+                if over:
+                    return
+                backlog = False
+                if await self._events.is_over(self._key):
+                    over = True  # one more look: events may have come just before the end
+                elif not await self._subscription.wait(ANNOUNCE_SECONDS):
+                    await self._events.announce(self._key)
+        finally:
+            self.close()
+
+    async def _begin(self) -> int:
+        """Return the id after which reading begins."""
+        if self._fresh:
+            while not await self._subscription.wait(ANNOUNCE_SECONDS):
+                if await self._events.is_over(self._key):
+                    break
+            return -1
+        await self._events.announce(self._key)
+        if self._events.is_local(self._key):
+            await self._events.flush()  # what is not written yet is in no new follower's queue
+        if self._after is not None:
+            return self._after
+        return await self._events.get_last_seq(self._key)
+
+    async def _news(self, last: int, *, backlog: bool) -> AsyncIterator[Recorded]:
+        if backlog or not self._events.is_local(self._key):
+            async for recorded in self._events.read(self._key, last):
+                last = max(last, recorded.seq or 0)
+                yield recorded
+        while self._queue:
+            recorded = self._queue.popleft()
+            if recorded.seq is not None:
+                if recorded.seq <= last:
+                    continue
+                last = recorded.seq
+            yield recorded
 
 
 @asynccontextmanager

@@ -31,6 +31,7 @@ Mode = Literal[
     "tasks",
     "checkpoints",
     "debug",
+    "tools",
     "events",
 ]
 MODES: frozenset[str] = frozenset(get_args(Mode))
