@@ -31,8 +31,15 @@ class DocumentError(Exception):
         self.got = got
         self.code = code or type(self).code
         self.way_out = way_out
-        sentence = f"{field} must be {expected}, got {got}"
-        super().__init__(sentence if way_out is None else f"{sentence}; {way_out}")
+        super().__init__(field, expected, got)
+
+    def __str__(self) -> str:
+        sentence = f"{self.field} must be {self.expected}, got {self.got}"
+        return sentence if self.way_out is None else f"{sentence}; {self.way_out}"
+
+    def add_context(self, name: str) -> None:
+        """Say which file inside the document the field is in."""
+        self.field = f"{name}: {self.field}"
 
 
 class UnreadableDocumentError(DocumentError):
@@ -60,3 +67,55 @@ class WrongTotalError(DocumentError):
     """An amount differs from what the document's own figures add up to."""
 
     code = "wrong_total"
+
+
+class IllegalMoveError(Exception):
+    """A process was asked to go where its table has no way, or not yet, or not for this asker.
+
+    Attributes:
+        process: the machine's name.
+        source: the state it is in.
+        target: the state that was asked for, if one was named.
+        event: the event that was asked for, if one was named.
+        allowed: the states that the asker can have now.
+        unmet: the guards that do not hold, where the edge exists.
+    """
+
+    code = "illegal_transition"
+
+    def __init__(
+        self,
+        process: str,
+        *,
+        source: str,
+        target: str | None,
+        event: str | None,
+        allowed: list[str],
+        unmet: list[str],
+    ) -> None:
+        self.process = process
+        self.source = source
+        self.target = target
+        self.event = event
+        self.allowed = allowed
+        self.unmet = unmet
+        wanted = f"go from {source} to {target}" if target else f"{event} while it is {source}"
+        why = f" because {' and '.join(unmet)}" if unmet else ""
+        allowed_text = ", ".join(allowed) or "nothing"
+        super().__init__(f"{process} cannot {wanted}{why}; allowed: {allowed_text}")
+
+
+class InvalidGateError(Exception):
+    """A question to a person contradicts itself, or its answer is of another shape.
+
+    Attributes:
+        field: the argument or part in question.
+        expected: what it must be.
+        got: what it is.
+    """
+
+    def __init__(self, field: str, *, expected: str, got: str) -> None:
+        self.field = field
+        self.expected = expected
+        self.got = got
+        super().__init__(f"{field} must be {expected}, got {got}")
