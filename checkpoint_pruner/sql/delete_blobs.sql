@@ -1,0 +1,23 @@
+-- Delete the values of some threads that no checkpoint names, as a snapshot of its own sees them.
+WITH referenced AS MATERIALIZED (
+    SELECT DISTINCT c.thread_id, c.checkpoint_ns, v.key AS channel, v.value AS version
+    FROM checkpoints AS c
+    CROSS JOIN LATERAL jsonb_each_text(c.checkpoint -> 'channel_versions') AS v
+    WHERE c.thread_id = ANY(%(thread_ids)s)
+),
+deleted AS (
+    DELETE FROM checkpoint_blobs AS b
+    WHERE b.thread_id = ANY(%(thread_ids)s)
+        AND NOT EXISTS (
+            SELECT
+            FROM referenced AS r
+            WHERE r.thread_id = b.thread_id
+                AND r.checkpoint_ns = b.checkpoint_ns
+                AND r.channel = b.channel
+                AND r.version = b.version
+        )
+    RETURNING b.thread_id, coalesce(pg_column_size(b.blob), 0) AS bytes
+)
+SELECT d.thread_id, count(*) AS count, sum(d.bytes)::bigint AS bytes
+FROM deleted AS d
+GROUP BY d.thread_id

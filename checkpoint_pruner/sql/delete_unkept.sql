@@ -1,0 +1,40 @@
+-- Delete the checkpoints of some threads that nothing keeps, and exactly their writes.
+, deleted AS (
+    DELETE FROM checkpoints AS c
+    USING scope AS s
+    WHERE c.thread_id = ANY(%(thread_ids)s)
+        AND c.thread_id = s.thread_id
+        AND c.checkpoint_id >= s.eligible_from
+        AND NOT EXISTS (
+            SELECT
+            FROM kept AS k
+            WHERE k.thread_id = c.thread_id
+                AND k.checkpoint_ns = c.checkpoint_ns
+                AND k.checkpoint_id = c.checkpoint_id
+        )
+    RETURNING
+        c.thread_id,
+        c.checkpoint_ns,
+        c.checkpoint_id,
+        pg_column_size(c.checkpoint) + pg_column_size(c.metadata) AS bytes
+),
+deleted_write AS (
+    DELETE FROM checkpoint_writes AS w
+    USING deleted AS d
+    WHERE w.thread_id = ANY(%(thread_ids)s)
+        AND w.thread_id = d.thread_id
+        AND w.checkpoint_ns = d.checkpoint_ns
+        AND w.checkpoint_id = d.checkpoint_id
+    RETURNING w.thread_id, pg_column_size(w.blob) AS bytes
+)
+SELECT 'checkpoints' AS kind, d.thread_id AS name, count(*) AS count, sum(d.bytes)::bigint AS bytes
+FROM deleted AS d
+GROUP BY d.thread_id
+UNION ALL
+SELECT 'checkpoint_writes', w.thread_id, count(*), sum(w.bytes)::bigint
+FROM deleted_write AS w
+GROUP BY w.thread_id
+UNION ALL
+SELECT 'kept', k.reason, count(DISTINCT (k.thread_id, k.checkpoint_ns, k.checkpoint_id)), 0
+FROM kept AS k
+GROUP BY k.reason

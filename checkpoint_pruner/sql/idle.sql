@@ -1,0 +1,48 @@
+-- Head of the expiry statements: threads idle for longer than their limit that neither wait nor run.
+WITH idle AS MATERIALIZED (
+    SELECT s.thread_id
+    FROM unnest(
+        %(thread_ids)s::text[], %(expiry_floor)s::text[]
+    ) AS s (thread_id, expiry_floor)
+    CROSS JOIN LATERAL (
+        SELECT c.checkpoint_id, c.checkpoint, c.metadata
+        FROM checkpoints AS c
+        WHERE c.thread_id = s.thread_id
+            AND c.checkpoint_ns = ''
+        ORDER BY c.checkpoint_id DESC
+        LIMIT 1
+    ) AS head
+    WHERE NOT EXISTS (
+            SELECT
+            FROM checkpoints AS c
+            WHERE c.thread_id = s.thread_id
+                AND c.checkpoint_id >= s.expiry_floor
+        )
+        AND NOT EXISTS (
+            SELECT
+            FROM unnest(%(pin_threads)s::text[]) AS pin (thread_id)
+            WHERE pin.thread_id = s.thread_id
+        )
+        -- A question nobody has answered: on a branch end, whichever branch it is.
+        AND NOT EXISTS (
+            SELECT
+            FROM checkpoint_writes AS w
+            WHERE w.thread_id = s.thread_id
+                AND w.checkpoint_ns = ''
+                AND w.channel = '__interrupt__'
+                AND NOT EXISTS (
+                    SELECT
+                    FROM checkpoints AS child
+                    WHERE child.thread_id = w.thread_id
+                        AND child.checkpoint_ns = ''
+                        AND child.parent_checkpoint_id = w.checkpoint_id
+                )
+        )
+        -- A next step that has not been run, be it for a breakpoint, a crash or a live worker.
+        AND head.metadata ->> 'source' IS DISTINCT FROM 'input'
+        AND NOT EXISTS (
+            SELECT
+            FROM jsonb_object_keys(head.checkpoint -> 'channel_values') AS channel
+            WHERE channel LIKE 'branch:%%'
+        )
+)

@@ -1,0 +1,3 @@
+-- Version of the checkpoint schema.
+SELECT max(m.v) AS version
+FROM checkpoint_migrations AS m
