@@ -1,0 +1,1 @@
+"""The review console: server-rendered pages over the same engine as the API, no build step."""

@@ -1,0 +1,126 @@
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from api.console.forms import PRESENT, Field, FormError, fields, parse
+
+ORDER = {
+    "type": "object",
+    "required": ["supplier", "amount", "lines"],
+    "properties": {
+        "supplier": {"type": "string"},
+        "amount": {"type": "integer", "x-minor-units": 2, "title": "Amount (EUR)", "minimum": 1},
+        "urgent": {"type": "boolean"},
+        "currency": {"enum": ["EUR", "NOK"]},
+        "note": {"anyOf": [{"type": "string"}, {"type": "null"}]},
+        "lines": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {"sku": {"type": "string"}, "quantity": {"type": "integer"}},
+            },
+        },
+    },
+}
+PROPOSED = {
+    "supplier": "Fix AG",
+    "amount": 854548,
+    "urgent": True,
+    "currency": "EUR",
+    "note": None,
+    "lines": [{"sku": "M8x40", "quantity": 500}],
+    "hidden": {"kept": 1},
+}
+
+
+def posted(shown: tuple[Field, ...]) -> dict[str, str]:
+    """Return what a browser posts for a form that nobody touched."""
+    form: dict[str, str] = {}
+    for one in shown:
+        if one.widget in ("group", "table"):
+            form[f"{PRESENT}{one.pointer}"] = ""
+            form |= posted(one.children)
+        elif one.widget == "checkbox":
+            form[f"{PRESENT}{one.pointer}"] = ""
+            if one.value:
+                form[one.pointer] = "on"
+        else:
+            form[one.pointer] = one.value
+    return form
+
+
+def test_a_form_that_nobody_touched_says_what_was_proposed() -> None:
+    form = posted(fields(ORDER, PROPOSED))
+
+    assert parse(ORDER, form, PROPOSED) == PROPOSED
+
+
+def test_money_is_shown_in_major_units_and_stays_an_integer_of_minor_ones() -> None:
+    form = posted(fields(ORDER, PROPOSED))
+    assert form["/amount"] == "8545.48"
+    form["/amount"] = "3999"
+
+    edited = parse(ORDER, form, PROPOSED)
+
+    assert edited["amount"] == 399900
+
+
+@pytest.mark.parametrize("text", ["12,5x", "NaN", "1.234"])
+def test_an_amount_that_is_no_amount_names_its_field(text: str) -> None:
+    form = posted(fields(ORDER, PROPOSED)) | {"/amount": text}
+
+    with pytest.raises(FormError) as refused:
+        parse(ORDER, form, PROPOSED)
+
+    assert refused.value.pointer == "/amount"
+
+
+def test_an_unticked_box_is_false() -> None:
+    form = posted(fields(ORDER, PROPOSED))
+    del form["/urgent"]
+
+    assert parse(ORDER, form, PROPOSED)["urgent"] is False
+
+
+def test_rows_can_be_added_and_emptied() -> None:
+    form = posted(fields(ORDER, PROPOSED))
+    form |= {"/lines/0/sku": "", "/lines/0/quantity": ""}
+    form |= {"/lines/7/sku": "M10x60", "/lines/7/quantity": "200"}
+
+    assert parse(ORDER, form, PROPOSED)["lines"] == [{"sku": "M10x60", "quantity": 200}]
+
+
+LEAVES = st.one_of(
+    st.just({"type": "string"}),
+    st.just({"type": "integer"}),
+    st.just({"type": "boolean"}),
+    st.just({"anyOf": [{"type": "integer"}, {"type": "null"}]}),
+    st.just({"type": ["string", "null"]}),
+    st.just({"enum": ["a", 1, None]}),
+    st.just({}),
+    st.just({"$ref": "#/nowhere"}),
+)
+SCHEMAS = st.recursive(
+    LEAVES,
+    lambda inner: st.one_of(
+        st.dictionaries(st.text(max_size=5), inner, max_size=4).map(
+            lambda parts: {"type": "object", "properties": parts}
+        ),
+        inner.map(lambda items: {"type": "array", "items": items}),
+    ),
+    max_leaves=8,
+)
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-(10**9), 10**9) | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+@given(schema=SCHEMAS, value=VALUES)
+def test_every_schema_and_value_has_a_form(schema: dict[str, Any], value: Any) -> None:
+    shown = fields(schema, value)
+
+    assert all(isinstance(one, Field) for one in shown)
