@@ -141,7 +141,7 @@ class WebhookUrls(_Section):
     allowed_domains: list[str] = []
     allowed_ports: list[int] = []
     max_url_length: int = Field(default=2_048, ge=1)
-    disable_loopback: bool = True
+    disable_loopback: Literal[True] = True
 
 
 class Webhooks(_Section):

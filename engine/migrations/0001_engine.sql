@@ -177,6 +177,8 @@ CREATE TABLE holdfast.gates (
 CREATE INDEX gates_open_idx ON holdfast.gates (tenant, (coalesce(due_at, expires_at)), created_at)
     WHERE state IN ('open', 'claimed', 'scheduled');
 CREATE INDEX gates_thread_idx ON holdfast.gates (thread_id, state);
+CREATE INDEX gates_similar_idx ON holdfast.gates (tenant, graph_id, node, decided_at DESC)
+    WHERE state = 'decided';
 CREATE INDEX gates_wake_at_idx ON holdfast.gates (wake_at) WHERE wake_at IS NOT NULL;
 
 CREATE TABLE holdfast.gate_votes (
@@ -354,6 +356,15 @@ CREATE TABLE holdfast.crons (
     updated_at       timestamptz NOT NULL DEFAULT clock_timestamp()
 );
 CREATE INDEX crons_next_run_at_idx ON holdfast.crons (next_run_at) WHERE enabled;
+
+-- Keys this installation made for itself (signatures of webhooks and links).
+CREATE TABLE holdfast.secrets (
+    tenant      text        NOT NULL DEFAULT 'default',
+    name        text        NOT NULL,
+    value       text        NOT NULL,
+    created_at  timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (tenant, name)
+);
 
 -- What a run streamed. Unlogged: after a crash of the database the run itself starts the stream anew.
 CREATE UNLOGGED TABLE holdfast.run_events (

@@ -1,0 +1,5 @@
+-- One secret.
+SELECT value
+FROM holdfast.secrets
+WHERE tenant = %(tenant)s
+  AND name = %(name)s
