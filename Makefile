@@ -57,8 +57,27 @@ prune: $(VENV)/runtime.stamp ## Sweep the checkpoints once
 studio: $(STUDIO)/studio.stamp ## Run LangGraph's own development server and Studio on the same graphs
 	@LANGGRAPH_CLI_NO_ANALYTICS=1 exec $(STUDIO)/bin/langgraph dev --no-browser
 
+##@ Long suites (CI runs short forms)
+.PHONY: test-postgres15 chaos bench shots compatibility pruner-long
+test-postgres15: $(VENV)/dev.stamp ## Run the tests that touch SQL on Debian's PostgreSQL 15
+	@tests/tools/with-postgres 15 $(BIN)/python -m pytest -q -m "not long and not browser and not node" \
+	  tests/integration tests/pruner
+chaos: $(VENV)/dev.stamp ## Kill workers and count effects: KILLS=500 SEED=7
+	@$(BIN)/python tests/fault/chaos.py --kills $(or $(KILLS),500) --seed $(or $(SEED),1)
+bench: $(VENV)/dev.stamp ## Measure against named baselines: BENCH=short|long, results in build/bench
+	@$(BIN)/python tests/bench/run.py --form $(or $(BENCH),long) --output build/bench
+shots: $(VENV)/dev.stamp ## Write screenshots of every console screen and print their folder
+	@$(BIN)/python -m pytest -q tests/e2e/test_console_shots.py --shots build/shots && echo build/shots
+compatibility: $(VENV)/dev.stamp ## Write docs/compatibility.md from the tests that prove it
+	@$(BIN)/python tests/e2e/compatibility.py
+pruner-long: $(VENV)/dev.stamp ## Run the pruner's oracle and stateful tests in their long form
+	@$(BIN)/python -m pytest -q -m long tests/pruner
+
 ##@ Environments
-.PHONY: studio-env lock
+.PHONY: studio-env node-env lock
+node-env: ## Install the JavaScript clients that the end-to-end tests drive
+	@if command -v npm >/dev/null; then cd tests/e2e/js && npm ci --silent --no-audit --no-fund; \
+	  else echo "npm is not installed: the tests of the JavaScript clients will be skipped"; fi
 studio-env: $(STUDIO)/studio.stamp ## Make the environment of `make studio`
 lock: ## Compile the locks anew (needs uv)
 	uv pip compile $(LOCK_FLAGS) --group build pyproject.toml -o requirements/runtime.txt

@@ -12,7 +12,7 @@ from langgraph_sdk.client import SyncLangGraphClient
 
 DEFAULT_URL = "http://127.0.0.1:2024"
 # A run may stay at one node for as long as a model takes; the server sends heartbeats meanwhile.
-TIMEOUT = httpx.Timeout(connect=5.0, read=300.0, write=300.0, pool=5.0)
+TIMEOUT_SECONDS = (5.0, 300.0, 300.0, 5.0)  # connect, read, write, wait for a connection
 
 UrlOption = Annotated[
     str,
@@ -35,14 +35,14 @@ class CommandError(Exception):
 
 def sdk(url: str) -> SyncLangGraphClient:
     """Return the official client of the server at `url`."""
-    return get_sync_client(url=url, api_key=None, timeout=TIMEOUT)
+    return get_sync_client(url=url, api_key=None, timeout=TIMEOUT_SECONDS)
 
 
 @contextmanager
 def http(url: str, user: str | None = None) -> Iterator[httpx.Client]:
     """Yield a plain HTTP client for what the official SDK does not know (reviews)."""
     headers = {"x-holdfast-user": user or os.environ.get("USER") or "local"}
-    with httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT) as client:
+    with httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS) as client:
         yield client
 
 
