@@ -5,6 +5,7 @@ a field says otherwise; quantities, prices and percentages are decimal text (`"2
 price may have more decimals than the currency; dates are ISO 8601 (`"2026-10-01"`).
 """
 
+import re
 from decimal import Decimal
 from typing import Literal
 from urllib.parse import quote
@@ -114,6 +115,8 @@ class Totals(TypedDict):
     tax_inclusive: int
     prepaid: int
     rounding: int
+    third_party: int
+    """What the supplier collects for somebody else (XRechnung extension BG-DEX-09)."""
     payable: int
 
 
@@ -187,12 +190,31 @@ class Invoice(TypedDict):
     """What the reader was not sure of; a person should look."""
 
 
+CREDIT_NOTE_CODES = frozenset(
+    {"81", "83", "261", "262", "296", "308", "381", "396", "420", "458", "532"}
+)
+"""UNTDID 1001 codes that EN 16931 handles as credit notes."""
+
+
 LINE_TOLERANCE = 2
 """Minor units that a line may differ from quantity x price (Peppol rule PEPPOL-EN16931-R120)."""
 TOTAL_TOLERANCE = 1
 """Minor units that a total may differ from the sum of its parts: one rounding."""
 
-_EN16931_MARKS = ("en16931", "factur-x", "zugferd", "ferd")
+_EN16931_MARKS = ("en16931", "factur-x", "zugferd.de:2p")
+_ZUGFERD_1_MARK = "ferd:crossindustrydocument"
+
+
+def scoped(identifier: str | None, scheme: str | None) -> str | None:
+    """Return an identifier with its scheme: `0088:7300010000001`."""
+    if identifier is None or scheme is None:
+        return identifier
+    return f"{scheme}:{identifier}"
+
+
+def vat_identifier(text: str | None) -> str | None:
+    """Return a VAT identifier in its one spelling: upper case letters and digits."""
+    return re.sub(r"[^A-Z0-9]", "", (text or "").upper()) or None
 
 
 def party_id(party: Party) -> str | None:
@@ -208,6 +230,17 @@ def party_id(party: Party) -> str | None:
     if tax_id is not None and any(character.isdigit() for character in tax_id):
         candidates.append(tax_id)
     return next((candidate for candidate in candidates if candidate), None)
+
+
+def name_unidentified(party: Party) -> list[str]:
+    """Give a party without any identifier its name as one, and return the warning that says so.
+
+    For standards that demand no identifier of the seller; EN 16931 does (BR-CO-26).
+    """
+    if party["id"] is not None or party["name"] is None:
+        return []
+    party["id"] = f"NAME:{' '.join(party['name'].upper().split())}"
+    return [f"the supplier {party['name']!r} gives no identifier and is known by its name only"]
 
 
 def identity(invoice: Invoice) -> str:
@@ -266,10 +299,17 @@ def check_invoice(invoice: Invoice, names: dict[str, str] | None = None) -> None
 def check_totals(invoice: Invoice, names: dict[str, str] | None = None) -> None:
     """Refuse totals that the document's own figures contradict.
 
+    In a ZUGFeRD 1 document that takes money back they become warnings.
+
     Raises:
         WrongTotalError: the first of `find_discrepancies`.
     """
-    for discrepancy in find_discrepancies(invoice, names):
+    discrepancies = find_discrepancies(invoice, names)
+    if is_credit(invoice) and _ZUGFERD_1_MARK in (invoice["profile"] or "").lower():
+        # Its corrections have no rule for signs, and what takes money back goes to a person anyway.
+        invoice["warnings"] += [str(discrepancy) for discrepancy in discrepancies]
+        return
+    for discrepancy in discrepancies:
         raise discrepancy
 
 
@@ -299,7 +339,8 @@ def find_discrepancies(
             totals["line_total"],
             tolerance=TOTAL_TOLERANCE,
         )
-    for field, charge in (("allowance_total", False), ("charge_total", True)):
+    stated = (("allowance_total", False), ("charge_total", True))
+    for field, charge in stated if _lists_allowances(invoice) else ():
         parts = [a["amount"] for a in invoice["allowances"] if a["charge"] is charge]
         compare(
             f"totals.{field}",
@@ -339,12 +380,20 @@ def find_discrepancies(
         )
         compare(
             "totals.payable",
-            totals["tax_inclusive"] - totals["prepaid"] + totals["rounding"],
-            "tax inclusive - prepaid + rounding",
+            totals["tax_inclusive"]
+            - totals["prepaid"]
+            + totals["rounding"]
+            + totals["third_party"],
+            "tax inclusive - prepaid + rounding + third party",
             totals["payable"],
             tolerance=TOTAL_TOLERANCE,
         )
     return found
+
+
+def _lists_allowances(invoice: Invoice) -> bool:
+    # ZUGFeRD 1 BASIC states the totals of allowances and charges without listing them.
+    return bool(invoice["allowances"]) or claims_en16931(invoice["profile"])
 
 
 def line_amount(line: InvoiceLine, currency: str) -> int | None:

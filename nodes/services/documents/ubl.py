@@ -4,20 +4,16 @@ What EN 16931 demands is demanded of a document that claims it; plain UBL may le
 that can be computed, quantities, prices and item names. `(BT-n)` are the standard's business terms.
 """
 
-import re
-from decimal import Decimal
-
 from lxml import etree
 
 from nodes.services.documents.xml_tree import (
     Node,
-    decimal_text,
     local_name,
-    shortened,
     unknown_currency,
 )
-from state.errors import InvalidFieldError, MissingFieldError
+from state.errors import MissingFieldError
 from state.invoice import (
+    CREDIT_NOTE_CODES,
     Allowance,
     Invoice,
     InvoiceLine,
@@ -28,7 +24,10 @@ from state.invoice import (
     TaxSubtotal,
     Totals,
     claims_en16931,
+    name_unidentified,
     party_id,
+    scoped,
+    vat_identifier,
 )
 from state.money import CURRENCIES
 
@@ -40,16 +39,13 @@ NAMESPACES = {
     "cbc": f"{_UBL}CommonBasicComponents-2",
 }
 
-CREDIT_NOTE_CODES = frozenset(
-    {"81", "83", "261", "262", "296", "308", "381", "396", "420", "458", "532"}
-)
-"""UNTDID 1001 codes that EN 16931 handles as credit notes."""
-
 VAT_SCHEMES = frozenset({"VAT", "GST"})
 """Tax schemes whose registration is a VAT identifier; GST is VAT in Australia and Singapore."""
 
 CREDITOR_SCHEME = "SEPA"
 """Scheme of a bank's creditor reference (BT-90), which stands among the seller's identifiers."""
+
+THIRD_PARTY_PROFILE = "kosit:extension:xrechnung"
 
 NAMES = {
     "number": "cbc:ID",
@@ -81,6 +77,7 @@ def read_ubl(root: etree._Element) -> Invoice:
     type_code = _type_code(document, demanding=demanding)
     accounting_currency = document.text("cbc:TaxCurrencyCode")
     supplier = _supplier(document)
+    warnings = [] if demanding else name_unidentified(supplier)
     allowances = [_allowance(node, currency) for node in document.each("cac:AllowanceCharge")]
     taxes, tax_total = _taxes(document, currency)
     lines = _lines(document, currency, demanding=demanding)
@@ -88,7 +85,7 @@ def read_ubl(root: etree._Element) -> Invoice:
         kind=_kind(root, type_code),
         type_code=type_code,
         number=document.require_text("cbc:ID", "the invoice's number"),
-        supplier_id=party_id(supplier) or "",
+        supplier_id=supplier["id"] or "",
         supplier_name=supplier["name"] or "",
         issue_date=_issue_date(document),
         due_date=_due_date(document),
@@ -113,7 +110,7 @@ def read_ubl(root: etree._Element) -> Invoice:
         notes=document.texts("cbc:Note"),
         source="ubl",
         profile=profile,
-        warnings=[],
+        warnings=warnings,
     )
 
 
@@ -121,18 +118,6 @@ def names_of(invoice: Invoice) -> dict[str, str]:
     """Return where each field of an invoice stands in its UBL document."""
     kind = "CreditNote" if invoice["kind"] == "credit_note" else "Invoice"
     return NAMES | {"lines.amount": NAMES["lines.amount"].replace("{kind}", kind)}
-
-
-def scoped(identifier: str | None, scheme: str | None) -> str | None:
-    """Return an identifier with its scheme: `0088:7300010000001`."""
-    if identifier is None or scheme is None:
-        return identifier
-    return f"{scheme}:{identifier}"
-
-
-def vat_identifier(text: str | None) -> str | None:
-    """Return a VAT identifier in its one spelling: upper case letters and digits."""
-    return re.sub(r"[^A-Z0-9]", "", (text or "").upper()) or None
 
 
 def _kind(root: etree._Element, type_code: str | None) -> Kind:
@@ -203,13 +188,13 @@ def _party(node: Node) -> Party:
         ),
         trading_name=trading_name,
         vat_id=vat_id,
-        registration_id=_identifier(node, "cac:PartyLegalEntity/cbc:CompanyID"),
+        registration_id=node.identifier("cac:PartyLegalEntity/cbc:CompanyID"),
         ids=[
             scoped(found.value, found.attribute("schemeID")) or ""
             for found in node.each("cac:PartyIdentification/cbc:ID")
             if found.value is not None and found.attribute("schemeID") != CREDITOR_SCHEME
         ],
-        endpoint_id=_identifier(node, "cbc:EndpointID"),
+        endpoint_id=node.identifier("cbc:EndpointID"),
         tax_id=tax_id,
         country=node.text("cac:PostalAddress/cac:Country/cbc:IdentificationCode"),
         address=_address(node),
@@ -218,11 +203,6 @@ def _party(node: Node) -> Party:
     )
     party["id"] = party_id(party)
     return party
-
-
-def _identifier(node: Node, path: str) -> str | None:
-    found = node.find(path)
-    return None if found is None else scoped(found.value, found.attribute("schemeID"))
 
 
 def _tax_registrations(node: Node) -> tuple[str | None, str | None]:
@@ -253,7 +233,7 @@ def _address(node: Node) -> str | None:
 
 def _allowance(node: Node, currency: str) -> Allowance:
     return Allowance(
-        charge=_charge_indicator(node),
+        charge=node.indicator("cbc:ChargeIndicator"),
         amount=node.require_amount("cbc:Amount", currency, "an amount"),
         base_amount=node.amount("cbc:BaseAmount", currency),
         percent=node.number("cbc:MultiplierFactorNumeric"),
@@ -261,19 +241,6 @@ def _allowance(node: Node, currency: str) -> Allowance:
         reason_code=node.text("cbc:AllowanceChargeReasonCode"),
         tax_category=node.text("cac:TaxCategory/cbc:ID"),
         tax_rate=node.number("cac:TaxCategory/cbc:Percent"),
-    )
-
-
-def _charge_indicator(node: Node) -> bool:
-    text = node.require_text("cbc:ChargeIndicator", "true (a charge) or false (an allowance)")
-    if text in {"true", "1"}:
-        return True
-    if text in {"false", "0"}:
-        return False
-    raise InvalidFieldError(
-        node.name("cbc:ChargeIndicator"),
-        expected="true (a charge) or false (an allowance)",
-        got=shortened(text),
     )
 
 
@@ -341,6 +308,7 @@ def _totals(
     charge_total = node.amount("cbc:ChargeTotalAmount", currency)
     prepaid = node.amount("cbc:PrepaidAmount", currency) or 0
     rounding = node.amount("cbc:PayableRoundingAmount", currency) or 0
+    third_party = _third_party(document, currency)
     if allowance_total is None and not demanding:
         allowance_total = sum(a["amount"] for a in allowances if not a["charge"])
     if charge_total is None and not demanding:
@@ -350,7 +318,7 @@ def _totals(
     if tax_exclusive is None:
         tax_exclusive = line_total - (allowance_total or 0) + (charge_total or 0)
     if tax_inclusive is None:
-        tax_inclusive = payable + prepaid - rounding
+        tax_inclusive = payable + prepaid - rounding - third_party
     if tax_total is None:
         # EN 16931 lets the tax total be absent when there is no tax (BT-110).
         tax_total = 0 if demanding else tax_inclusive - tax_exclusive
@@ -363,8 +331,18 @@ def _totals(
         tax_inclusive=tax_inclusive,
         prepaid=prepaid,
         rounding=rounding,
+        third_party=third_party,
         payable=payable,
     )
+
+
+def _third_party(document: Node, currency: str) -> int:
+    # XRechnung's extension says with these what the seller collects for somebody else (BG-DEX-09);
+    # everywhere else they tell which payments the prepaid amount is made of.
+    if THIRD_PARTY_PROFILE not in (document.text("cbc:CustomizationID") or ""):
+        return 0
+    payments = document.each("cac:PrepaidPayment")
+    return sum(payment.amount("cbc:PaidAmount", currency) or 0 for payment in payments)
 
 
 def _references(document: Node) -> References:
@@ -424,8 +402,8 @@ def _line(node: Node, currency: str, *, demanding: bool) -> InvoiceLine:
         note=node.text("cbc:Note"),
         quantity=node.number(quantity) or "1",
         unit=None if measured is None else measured.attribute("unitCode"),
-        price=_price(node, "cac:Price/cbc:PriceAmount", currency),
-        base_quantity=_base_quantity(node),
+        price=node.price("cac:Price/cbc:PriceAmount", currency),
+        base_quantity=node.base_quantity("cac:Price/cbc:BaseQuantity"),
         gross_price=gross,
         price_allowance=off,
         amount=node.require_amount("cbc:LineExtensionAmount", currency, "the line's net amount"),
@@ -434,7 +412,7 @@ def _line(node: Node, currency: str, *, demanding: bool) -> InvoiceLine:
         tax_rate=node.number("cac:Item/cac:ClassifiedTaxCategory/cbc:Percent"),
         seller_item_id=node.text("cac:Item/cac:SellersItemIdentification/cbc:ID"),
         buyer_item_id=node.text("cac:Item/cac:BuyersItemIdentification/cbc:ID"),
-        standard_item_id=_identifier(node, "cac:Item/cac:StandardItemIdentification/cbc:ID"),
+        standard_item_id=node.identifier("cac:Item/cac:StandardItemIdentification/cbc:ID"),
         classifications=[
             scoped(found.value, found.attribute("listID")) or ""
             for found in node.each(
@@ -458,27 +436,6 @@ def _item_name(node: Node, *, demanding: bool) -> str:
     return name
 
 
-def _price(node: Node, path: str, currency: str) -> str | None:
-    """Return a price as decimal text, its currency and its size checked like an amount's."""
-    value = node.decimal(path)
-    if value is None:
-        return None
-    node.amount(path, currency)
-    return decimal_text(value)
-
-
 def _price_allowance(node: Node, currency: str) -> tuple[str | None, str | None]:
-    gross = _price(node, "cac:Price/cac:AllowanceCharge/cbc:BaseAmount", currency)
-    return gross, _price(node, "cac:Price/cac:AllowanceCharge/cbc:Amount", currency)
-
-
-def _base_quantity(node: Node) -> str:
-    path = "cac:Price/cbc:BaseQuantity"
-    value = node.decimal(path)
-    if value is None:
-        return "1"
-    if value <= Decimal(0):
-        raise InvalidFieldError(
-            node.name(path), expected="a quantity above zero", got=decimal_text(value)
-        )
-    return decimal_text(value)
+    gross = node.price("cac:Price/cac:AllowanceCharge/cbc:BaseAmount", currency)
+    return gross, node.price("cac:Price/cac:AllowanceCharge/cbc:Amount", currency)

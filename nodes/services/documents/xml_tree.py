@@ -9,6 +9,7 @@ from decimal import Decimal
 from lxml import etree
 
 from state.errors import InvalidFieldError, MissingFieldError, UnreadableDocumentError
+from state.invoice import scoped
 from state.money import CURRENCIES, LARGEST_AMOUNT, minor_units
 
 MAX_ELEMENTS = 500_000
@@ -201,6 +202,45 @@ class Node:
                 self.name(path), expected=f"{expected} in {currency}", code="missing_amount"
             )
         return amount
+
+    def price(self, path: str, currency: str) -> str | None:
+        """Return a price as decimal text, or None; its currency and size are checked."""
+        value = self.decimal(path)
+        if value is None:
+            return None
+        self.amount(path, currency)
+        return decimal_text(value)
+
+    def base_quantity(self, path: str) -> str:
+        """Return how many units a price is for, 1 when absent.
+
+        Raises:
+            InvalidFieldError: no decimal, or not above zero.
+        """
+        value = self.decimal(path)
+        if value is not None and value <= 0:
+            raise InvalidFieldError(
+                self.name(path), expected="a quantity above zero", got=decimal_text(value)
+            )
+        return "1" if value is None else decimal_text(value)
+
+    def indicator(self, path: str) -> bool:
+        """Return the `xs:boolean` at a path that tells a charge from an allowance.
+
+        Raises:
+            MissingFieldError: it is absent or empty.
+            InvalidFieldError: it is neither true nor false.
+        """
+        expected = "true (a charge) or false (an allowance)"
+        text = self.require_text(path, expected)
+        if text not in {"true", "1", "false", "0"}:
+            raise InvalidFieldError(self.name(path), expected=expected, got=shortened(text))
+        return text in {"true", "1"}
+
+    def identifier(self, path: str) -> str | None:
+        """Return the identifier at a path with its `schemeID`, or None when absent."""
+        found = self.find(path)
+        return None if found is None else scoped(found.value, found.attribute("schemeID"))
 
     def date(self, path: str) -> str | None:
         """Return the `xs:date` at a path as ISO 8601 without its time zone, or None when absent.
