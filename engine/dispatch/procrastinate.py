@@ -1,0 +1,110 @@
+"""Tickets as Procrastinate jobs in the same Postgres."""
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import procrastinate
+import psycopg
+from procrastinate.exceptions import ConnectorException
+from procrastinate.jobs import Status
+
+from engine.database import Connection, Database, statement
+from engine.dispatch import Handler
+
+QUEUE = "holdfast"
+TASK = "holdfast.drain_thread"
+# Delayed jobs send no notification when their time comes.
+POLL_SECONDS = 1.0
+STALLED_SECONDS = 30.0
+RESTART_SECONDS = 0.25
+
+log = logging.getLogger(__name__)
+
+
+class ProcrastinateDispatcher:
+    """A queue of tickets; made by `open_dispatcher`."""
+
+    def __init__(self, app: procrastinate.App) -> None:
+        self._app = app
+        self._handler: Handler | None = None
+        app.task(name=TASK, queue=QUEUE)(self._drain_thread)
+
+    async def enqueue(
+        self,
+        connection: Connection,
+        thread_id: str,
+        *,
+        not_before: datetime | None = None,
+        priority: int = 0,
+    ) -> None:
+        """Issue a ticket within the caller's transaction."""
+        await self._app.configure_task(
+            TASK,
+            queue=QUEUE,
+            priority=priority,
+            schedule_at=not_before,
+            connection=connection,
+        ).defer_async(thread_id=thread_id)
+
+    async def reissue(self, connection: Connection, thread_ids: Sequence[str]) -> int:
+        """Issue tickets for those of the threads that have none waiting; return how many."""
+        cursor = await connection.execute(
+            statement("list_threads_without_ticket"),
+            {"queue": QUEUE, "task": TASK, "thread_ids": list(thread_ids)},
+        )
+        missing = [row["thread_id"] for row in await cursor.fetchall()]
+        for thread_id in missing:
+            await self.enqueue(connection, thread_id)
+        return len(missing)
+
+    async def consume(self, handler: Handler, *, concurrency: int) -> None:
+        """Hand tickets to `handler` until cancelled, whatever happens to the database."""
+        while True:
+            try:
+                await self._work(handler, concurrency=concurrency, wait=True)
+            except (ConnectorException, psycopg.Error, OSError) as error:
+                log.warning("ticket queue lost", extra={"error": str(error)})
+            await asyncio.sleep(RESTART_SECONDS)
+
+    async def drain(self, handler: Handler, *, concurrency: int) -> None:
+        """Hand the tickets that are due now to `handler` and return when they are done."""
+        await self._work(handler, concurrency=concurrency, wait=False)
+
+    async def tidy(self) -> None:
+        """Remove the tickets that were in the hands of consumers that died."""
+        manager = self._app.job_manager
+        for job in await manager.get_stalled_jobs(
+            queue=QUEUE, seconds_since_heartbeat=STALLED_SECONDS
+        ):
+            if job.id is not None:
+                await manager.finish_job_by_id_async(job.id, Status.FAILED, delete_job=True)
+
+    async def _drain_thread(self, thread_id: str) -> None:
+        if self._handler is not None:
+            await self._handler(thread_id)
+
+    async def _work(self, handler: Handler, *, concurrency: int, wait: bool) -> None:
+        self._handler = handler
+        await self._app.run_worker_async(
+            queues=[QUEUE],
+            concurrency=concurrency,
+            wait=wait,
+            listen_notify=wait,
+            install_signal_handlers=False,
+            fetch_job_polling_interval=POLL_SECONDS,
+            delete_jobs="always",
+            stalled_worker_timeout=STALLED_SECONDS,
+        )
+
+
+@asynccontextmanager
+async def open_dispatcher(database: Database) -> AsyncIterator[ProcrastinateDispatcher]:
+    """Use the process's own pool for tickets."""
+    # One line for every ticket would drown the log; what fails is a warning.
+    logging.getLogger("procrastinate").setLevel(logging.WARNING)
+    app = procrastinate.App(connector=procrastinate.PsycopgConnector())
+    async with app.open_async(database.pool):
+        yield ProcrastinateDispatcher(app)

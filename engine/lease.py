@@ -1,0 +1,76 @@
+"""One worker per thread: the lease is a lock of the database session that also does the writing.
+
+Lease, fence and liveness are one thing. While the connection lives, nobody else runs the thread;
+when it is lost (the process died, the network broke, another worker ended its backend) the lock is
+free at once and nothing more can be written through it.
+"""
+
+from dataclasses import dataclass
+
+import psycopg
+
+from engine.database import Connection, Database, statement
+from engine.errors import EngineError
+from engine.saver import sever
+
+# Read by `end_hung_workers.sql`: the name tells whose connection it is.
+APPLICATION_NAME = "holdfast run {worker_id}"
+
+
+class LeaseLostError(EngineError):
+    """The connection that holds a thread is gone; another worker may have the thread by now."""
+
+
+@dataclass(slots=True, kw_only=True)
+class LeaseConnection:
+    """A connection that holds at most one thread at a time."""
+
+    connection: Connection
+    tenant: str
+    thread_id: str | None = None
+
+    @property
+    def lost(self) -> bool:
+        """Whether the connection is known to be gone."""
+        return self.connection.closed or self.connection.broken
+
+    async def take(self, thread_id: str) -> bool:
+        """Take the thread's lease; false when somebody has it."""
+        cursor = await self.connection.execute(
+            statement("try_lease"), {"tenant": self.tenant, "thread_id": thread_id}
+        )
+        row = await cursor.fetchone()
+        if row is None or not row["taken"]:
+            return False
+        self.thread_id = thread_id
+        return True
+
+    async def release(self) -> bool:
+        """Give the thread free; return whether it has more to do.
+
+        The look comes after the unlocking: a ticket that found the lease taken a moment before
+        was for a run that is visible now.
+        """
+        key = {"tenant": self.tenant, "thread_id": self.thread_id}
+        async with self.connection.pipeline():
+            await self.connection.execute(statement("release_lease"), key)
+            cursor = await self.connection.execute(statement("is_run_due"), key)
+            row = await cursor.fetchone()
+        self.thread_id = None
+        return row is not None and bool(row["due"])
+
+    async def close(self) -> None:
+        """Close the connection, and with it the lease, without a word to a server that hangs."""
+        sever(self.connection)
+        try:
+            await self.connection.close()
+        except psycopg.Error:
+            return
+
+
+async def open_lease_connection(database: Database, worker_id: str) -> LeaseConnection:
+    """Open a connection for the runs of one place of a worker."""
+    connection = await database.connect(
+        application_name=APPLICATION_NAME.format(worker_id=worker_id)
+    )
+    return LeaseConnection(connection=connection, tenant=database.tenant)
