@@ -6,17 +6,26 @@ price may have more decimals than the currency; dates are ISO 8601 (`"2026-10-01
 """
 
 import re
-from decimal import Decimal
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
 from urllib.parse import quote
 
 from typing_extensions import TypedDict
 
-from state.errors import DocumentError, InvalidFieldError, MissingFieldError, WrongTotalError
+from state.errors import InvalidFieldError, MissingFieldError, WrongTotalError
 from state.money import CURRENCIES, minor_units, money_text
 
 Kind = Literal["invoice", "credit_note"]
 Source = Literal["ubl", "cii", "text"]
+TotalName = Literal[
+    "line_total",
+    "allowance_total",
+    "charge_total",
+    "tax_exclusive",
+    "tax_total",
+    "tax_inclusive",
+    "payable",
+]
 
 
 class Party(TypedDict):
@@ -200,8 +209,12 @@ LINE_TOLERANCE = 2
 """Minor units that a line may differ from quantity x price (Peppol rule PEPPOL-EN16931-R120)."""
 TOTAL_TOLERANCE = 1
 """Minor units that a total may differ from the sum of its parts: one rounding."""
+TAX_TOLERANCE = 1
+"""Major units that a category's tax may differ from its rate: the slack of EN 16931's own rules,
+for countries that round tax to whole units or line by line."""
 
 _EN16931_MARKS = ("en16931", "factur-x", "zugferd.de:2p")
+_PEPPOL_MARK = "urn:fdc:peppol.eu:"
 _ZUGFERD_1_MARK = "ferd:crossindustrydocument"
 
 
@@ -264,17 +277,20 @@ def claims_en16931(profile: str | None) -> bool:
     return any(mark in (profile or "").lower() for mark in _EN16931_MARKS)
 
 
-def check_invoice(invoice: Invoice, names: dict[str, str] | None = None) -> None:
+def check_invoice(invoice: Invoice, names: dict[str, str] | None = None) -> list[str]:
     """Refuse an invoice that lacks what an order needs or whose totals do not add up.
 
     Args:
         invoice: what was read.
         names: how the document itself calls a field, by our name (`"totals.payable"`).
 
+    Returns:
+        What is doubtful without being wrong; a person should look.
+
     Raises:
         MissingFieldError: no number or no identifier of the supplier.
         InvalidFieldError: the currency is not in ISO 4217.
-        WrongTotalError: see `check_totals`.
+        WrongTotalError: see `find_discrepancies`.
     """
     names = names or {}
     if not invoice["number"].strip():
@@ -293,107 +309,78 @@ def check_invoice(invoice: Invoice, names: dict[str, str] | None = None) -> None
             got=repr(invoice["currency"]),
             code="unknown_currency",
         )
-    check_totals(invoice, names)
-
-
-def check_totals(invoice: Invoice, names: dict[str, str] | None = None) -> None:
-    """Refuse totals that the document's own figures contradict.
-
-    In a ZUGFeRD 1 document that takes money back they become warnings.
-
-    Raises:
-        WrongTotalError: the first of `find_discrepancies`.
-    """
     discrepancies = find_discrepancies(invoice, names)
-    if is_credit(invoice) and _ZUGFERD_1_MARK in (invoice["profile"] or "").lower():
+    line_discrepancies = find_line_discrepancies(invoice, names)
+    profile = (invoice["profile"] or "").lower()
+    if _PEPPOL_MARK in profile:
+        discrepancies += line_discrepancies
+        line_discrepancies = []
+    if _ZUGFERD_1_MARK in profile and is_credit(invoice):
         # Its corrections have no rule for signs, and what takes money back goes to a person anyway.
-        invoice["warnings"] += [str(discrepancy) for discrepancy in discrepancies]
-        return
-    for discrepancy in discrepancies:
-        raise discrepancy
+        discrepancies, line_discrepancies = [], [*discrepancies, *line_discrepancies]
+    if discrepancies:
+        raise discrepancies[0]
+    return [str(discrepancy) for discrepancy in line_discrepancies]
 
 
 def find_discrepancies(
     invoice: Invoice, names: dict[str, str] | None = None
-) -> list[DocumentError]:
+) -> list[WrongTotalError]:
     """Recompute the totals by the arithmetic of EN 16931 and return what differs.
 
-    The rules are BR-CO-10 to BR-CO-16 and, for a document that claims EN 16931, the sum of the
-    taxable amounts. A plain UBL 2.1 document may have its rounding inside the tax inclusive
-    amount already, as the examples of OASIS have.
+    The rules are BR-CO-10 to BR-CO-16; for a document that claims EN 16931 also the tax of each
+    category (BR-CO-17) and the sum of the taxable amounts. A plain UBL 2.1 document may have its
+    rounding inside the tax inclusive amount already, as the examples of OASIS have.
     """
+    check = _Check(invoice, names or {})
     totals = invoice["totals"]
-    found: list[DocumentError] = []
-
-    def compare(field: str, expected: int, how: str, got: int, *, tolerance: int) -> None:
-        if abs(got - expected) > tolerance:
-            name = (names or {}).get(field, field)
-            found.append(_wrong_total(name, expected, how, got, invoice["currency"]))
-
     if invoice["lines"]:
-        line_sum = sum(line["amount"] for line in invoice["lines"])
-        compare(
-            "totals.line_total",
-            line_sum,
-            f"the sum of {len(invoice['lines'])} lines",
-            totals["line_total"],
-            tolerance=TOTAL_TOLERANCE,
-        )
-    stated = (("allowance_total", False), ("charge_total", True))
-    for field, charge in stated if _lists_allowances(invoice) else ():
-        parts = [a["amount"] for a in invoice["allowances"] if a["charge"] is charge]
-        compare(
-            f"totals.{field}",
-            sum(parts),
-            f"the sum of {len(parts)} document {'charges' if charge else 'allowances'}",
-            totals["charge_total"] if charge else totals["allowance_total"],
-            tolerance=TOTAL_TOLERANCE,
-        )
-    compare(
-        "totals.tax_exclusive",
+        amounts = [line["amount"] for line in invoice["lines"]]
+        check.total("line_total", sum(amounts), f"the sum of {len(amounts)} lines")
+    if _lists_allowances(invoice):
+        for name, charge in (("allowance", False), ("charge", True)):
+            amounts = [a["amount"] for a in invoice["allowances"] if a["charge"] is charge]
+            how = f"the sum of {len(amounts)} document {name}s"
+            check.total("charge_total" if charge else "allowance_total", sum(amounts), how)
+    check.total(
+        "tax_exclusive",
         totals["line_total"] - totals["allowance_total"] + totals["charge_total"],
         "lines - allowances + charges",
-        totals["tax_exclusive"],
-        tolerance=TOTAL_TOLERANCE,
     )
+    if claims_en16931(invoice["profile"]):
+        _check_taxes(check, invoice)
     if invoice["taxes"]:
-        compare(
-            "totals.tax_total",
-            sum(subtotal["tax"] for subtotal in invoice["taxes"]),
-            f"the sum of {len(invoice['taxes'])} tax subtotals",
-            totals["tax_total"],
-            tolerance=TOTAL_TOLERANCE,
-        )
-    rounded_early = (
-        not claims_en16931(invoice["profile"])
-        and totals["tax_inclusive"]
-        == totals["tax_exclusive"] + totals["tax_total"] + totals["rounding"]
-        and totals["payable"] == totals["tax_inclusive"] - totals["prepaid"]
-    )
-    if not rounded_early:
-        compare(
-            "totals.tax_inclusive",
-            totals["tax_exclusive"] + totals["tax_total"],
-            "tax exclusive + tax",
-            totals["tax_inclusive"],
-            tolerance=TOTAL_TOLERANCE,
-        )
-        compare(
-            "totals.payable",
-            totals["tax_inclusive"]
-            - totals["prepaid"]
-            + totals["rounding"]
-            + totals["third_party"],
-            "tax inclusive - prepaid + rounding + third party",
-            totals["payable"],
-            tolerance=TOTAL_TOLERANCE,
-        )
-    return found
+        taxes = [subtotal["tax"] for subtotal in invoice["taxes"]]
+        check.total("tax_total", sum(taxes), f"the sum of {len(taxes)} tax subtotals")
+    if not _rounded_before_payment(invoice):
+        with_tax = totals["tax_exclusive"] + totals["tax_total"]
+        due = totals["tax_inclusive"] - totals["prepaid"]
+        due += totals["rounding"] + totals["third_party"]
+        check.total("tax_inclusive", with_tax, "tax exclusive + tax")
+        check.total("payable", due, "tax inclusive - prepaid + rounding + third party")
+    return check.found
 
 
-def _lists_allowances(invoice: Invoice) -> bool:
-    # ZUGFeRD 1 BASIC states the totals of allowances and charges without listing them.
-    return bool(invoice["allowances"]) or claims_en16931(invoice["profile"])
+def find_line_discrepancies(
+    invoice: Invoice, names: dict[str, str] | None = None
+) -> list[WrongTotalError]:
+    """Return the lines whose amount is not quantity x price, allowances and charges counted.
+
+    Peppol forbids them (PEPPOL-EN16931-R120); elsewhere they are common enough, in the examples of
+    the standard too, to be no more than a doubt.
+    """
+    check = _Check(invoice, names or {})
+    for position, line in enumerate(invoice["lines"], start=1):
+        expected = line_amount(line, invoice["currency"])
+        if expected is not None:
+            check.compare(
+                check.name("lines.amount").replace("{position}", str(position)),
+                expected,
+                "quantity x price / base quantity - allowances + charges",
+                line["amount"],
+                tolerance=LINE_TOLERANCE,
+            )
+    return check.found
 
 
 def line_amount(line: InvoiceLine, currency: str) -> int | None:
@@ -405,10 +392,69 @@ def line_amount(line: InvoiceLine, currency: str) -> int | None:
     return minor_units(net, currency) + additions
 
 
-def _wrong_total(field: str, expected: int, how: str, got: int, currency: str) -> WrongTotalError:
-    return WrongTotalError(
-        field,
-        expected=f"{money_text(expected, currency)} ({how})",
-        got=money_text(got, currency),
-        way_out="ask the supplier for a corrected document",
+class _Check:
+    """Comparisons of one invoice and what they found."""
+
+    def __init__(self, invoice: Invoice, names: dict[str, str]) -> None:
+        self.invoice = invoice
+        self.names = names
+        self.found: list[WrongTotalError] = []
+
+    def name(self, field: str) -> str:
+        return self.names.get(field, field)
+
+    def total(self, field: TotalName, expected: int, how: str) -> None:
+        got = self.invoice["totals"][field]
+        self.compare(self.name(f"totals.{field}"), expected, how, got, tolerance=TOTAL_TOLERANCE)
+
+    def compare(self, field: str, expected: int, how: str, got: int, *, tolerance: int) -> None:
+        if abs(got - expected) <= tolerance:
+            return
+        currency = self.invoice["currency"]
+        self.found.append(
+            WrongTotalError(
+                field,
+                expected=f"{money_text(expected, currency)} ({how})",
+                got=money_text(got, currency),
+                way_out="ask the supplier for a corrected document",
+            )
+        )
+
+
+def _check_taxes(check: _Check, invoice: Invoice) -> None:
+    exponent = CURRENCIES[invoice["currency"]]
+    taxable = [each["taxable"] for each in invoice["taxes"] if each["taxable"] is not None]
+    for position, subtotal in enumerate(invoice["taxes"], start=1):
+        if subtotal["taxable"] is None or subtotal["rate"] is None:
+            continue
+        share = Decimal(subtotal["taxable"]) * Decimal(subtotal["rate"]) / 100
+        check.compare(
+            check.name("taxes.tax").replace("{position}", str(position)),
+            int(share.to_integral_value(ROUND_HALF_UP)),
+            f"{subtotal['rate']} % of the taxable amount",
+            subtotal["tax"],
+            tolerance=TAX_TOLERANCE * 10**exponent,
+        )
+    if invoice["taxes"] and len(taxable) == len(invoice["taxes"]):
+        check.compare(
+            check.name("totals.tax_exclusive"),
+            sum(taxable),
+            f"the sum of {len(taxable)} taxable amounts",
+            invoice["totals"]["tax_exclusive"],
+            tolerance=TOTAL_TOLERANCE * len(taxable),
+        )
+
+
+def _lists_allowances(invoice: Invoice) -> bool:
+    # ZUGFeRD 1 BASIC states the totals of allowances and charges without listing them.
+    return bool(invoice["allowances"]) or claims_en16931(invoice["profile"])
+
+
+def _rounded_before_payment(invoice: Invoice) -> bool:
+    totals = invoice["totals"]
+    rounded = totals["tax_exclusive"] + totals["tax_total"] + totals["rounding"]
+    return (
+        not claims_en16931(invoice["profile"])
+        and totals["tax_inclusive"] == rounded
+        and totals["payable"] == totals["tax_inclusive"] - totals["prepaid"]
     )

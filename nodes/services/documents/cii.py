@@ -71,6 +71,7 @@ NAMES = {
     "totals.tax_total": f"{_SETTLEMENT}/{_SUMMATION}/ram:TaxTotalAmount",
     "totals.tax_inclusive": f"{_SETTLEMENT}/{_SUMMATION}/ram:GrandTotalAmount",
     "totals.payable": f"{_SETTLEMENT}/{_SUMMATION}/ram:DuePayableAmount",
+    "taxes.tax": f"{_SETTLEMENT}/ram:ApplicableTradeTax[{{position}}]/ram:CalculatedAmount",
     "lines.amount": (
         f"{_LINE}[{{position}}]/ram:SpecifiedLineTradeSettlement"
         "/ram:SpecifiedTradeSettlementLineMonetarySummation/ram:LineTotalAmount"
@@ -374,17 +375,22 @@ def _totals(
     profile: str,
 ) -> Totals:
     """Return the totals; what a profile leaves out follows from what is there."""
-    tax_exclusive = _required_sum(
-        settlement, "TaxBasisTotalAmount", currency, "the total without tax"
-    )
+    zugferd_1 = ":ferd:" in profile
     tax_inclusive = _required_sum(settlement, "GrandTotalAmount", currency, "the total with tax")
     tax_total = _summed(settlement, "TaxTotalAmount", currency)
     allowance_total = _summed(settlement, "AllowanceTotalAmount", currency) or 0
     charge_total = _summed(settlement, "ChargeTotalAmount", currency) or 0
     line_total = _summed(settlement, "LineTotalAmount", currency)
+    tax_exclusive = _summed(settlement, "TaxBasisTotalAmount", currency)
+    if tax_exclusive is None and zugferd_1 and line_total is not None:
+        tax_exclusive = line_total - allowance_total + charge_total
+    elif tax_exclusive is None:
+        tax_exclusive = _required_sum(
+            settlement, "TaxBasisTotalAmount", currency, "the total without tax"
+        )
     prepaid = _summed(settlement, "TotalPrepaidAmount", currency) or 0
     rounding = _summed(settlement, "RoundingAmount", currency) or 0
-    if ":ferd:" in profile and _summed(settlement, "DuePayableAmount", currency) is None:
+    if zugferd_1 and _summed(settlement, "DuePayableAmount", currency) is None:
         payable = tax_inclusive - prepaid + rounding
     else:
         payable = _required_sum(settlement, "DuePayableAmount", currency, "the amount due")

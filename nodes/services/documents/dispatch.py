@@ -76,7 +76,7 @@ def read_xml(content: bytes) -> Invoice:
     element = invoice_element(parse_xml(content))
     invoice = XML_READERS[str(element.tag)](element)
     names = cii.NAMES if invoice["source"] == "cii" else ubl.names_of(invoice)
-    check_invoice(invoice, names)
+    invoice["warnings"] += check_invoice(invoice, names)
     return invoice
 
 
@@ -201,7 +201,7 @@ def _checked_text(text: str, mail: eml.Mail | None = None) -> Invoice:
         sender=None if mail is None else mail.sender,
         sent_on=None if mail is None else mail.sent_on,
     )
-    check_invoice(invoice, NAMES)
+    invoice["warnings"] += check_invoice(invoice, NAMES)
     return invoice
 
 

@@ -58,6 +58,7 @@ NAMES = {
     "totals.tax_total": "cac:TaxTotal/cbc:TaxAmount",
     "totals.tax_inclusive": "cac:LegalMonetaryTotal/cbc:TaxInclusiveAmount",
     "totals.payable": "cac:LegalMonetaryTotal/cbc:PayableAmount",
+    "taxes.tax": "cac:TaxTotal/cac:TaxSubtotal[{position}]/cbc:TaxAmount",
     "lines.amount": "cac:{kind}Line[{position}]/cbc:LineExtensionAmount",
 }
 """Where a field of `Invoice` stands in the document."""
