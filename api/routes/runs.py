@@ -1,0 +1,191 @@
+"""Runs on a thread: start, watch, wait, cancel."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from api.dependencies import ActorDependency, EngineDependency
+from api.run_streams import (
+    Shown,
+    last_event_id,
+    start_run,
+    stream_new_run,
+    stream_run,
+    wait_for_run,
+)
+from api.schemas.runs import ApiRunStatus, RunCreate, RunView, engine_statuses
+from engine.errors import ConflictError, InvalidValueError, NotFoundError
+from engine.runs import CancelAction
+
+router = APIRouter(tags=["runs"])
+
+MAX_LIMIT = 1_000
+SSE: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Server-sent events: `metadata` first, then the modes asked for.",
+        "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+
+Namespaces = Annotated[
+    list[str] | None,
+    Query(description='Show only these subgraphs; "" is the root graph.'),
+]
+StreamModes = Annotated[
+    list[str] | None, Query(description="Show only these of the modes that the run produces.")
+]
+
+
+@router.post("/threads/{thread_id}/runs")
+async def create_run(
+    thread_id: str,
+    body: RunCreate,
+    request: Request,
+    response: Response,
+    engine: EngineDependency,
+    actor: ActorDependency,
+) -> RunView:
+    """Start a run in the background; it is accepted for good when the answer is here."""
+    started = await start_run(request, engine, body, thread_id=thread_id, actor=actor)
+    response.headers.update(started.headers(stateless=False, suffix="join"))
+    del response.headers["Location"]
+    return RunView.of(started.run)
+
+
+@router.post("/threads/{thread_id}/runs/stream", response_class=StreamingResponse, responses=SSE)
+async def stream_new(
+    thread_id: str,
+    body: RunCreate,
+    request: Request,
+    engine: EngineDependency,
+    actor: ActorDependency,
+    namespace: Namespaces = None,
+) -> StreamingResponse:
+    """Start a run and stream its events."""
+    return await stream_new_run(
+        request, engine, body, thread_id=thread_id, actor=actor, shown=Shown.of(None, namespace)
+    )
+
+
+@router.post("/threads/{thread_id}/runs/wait", response_model=None)
+async def wait_for_new(
+    thread_id: str,
+    body: RunCreate,
+    request: Request,
+    engine: EngineDependency,
+    actor: ActorDependency,
+) -> Response:
+    """Start a run and answer with the thread's values when it has ended."""
+    started = await start_run(request, engine, body, thread_id=thread_id, actor=actor)
+    return wait_for_run(
+        engine,
+        started.run,
+        headers=started.headers(stateless=False, suffix="join"),
+        cancel_on_disconnect=started.run.on_disconnect == "cancel" and not started.replayed,
+    )
+
+
+@router.get("/threads/{thread_id}/runs")
+async def list_runs(
+    thread_id: str,
+    engine: EngineDependency,
+    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 10,
+    offset: Annotated[int, Query(ge=0)] = 0,
+    status: ApiRunStatus | None = None,
+    select: Annotated[list[str] | None, Query(description="Fields to answer with.")] = None,
+) -> list[dict[str, Any]]:
+    """List the runs of a thread, newest first."""
+    await engine.threads.get(thread_id)
+    unknown = sorted(set(select or ()) - set(RunView.model_fields))
+    if unknown:
+        raise InvalidValueError("/query/select", "fields of a run", unknown[0])
+    runs = await engine.runs.list(
+        thread_id, statuses=engine_statuses(status), limit=limit, offset=offset
+    )
+    fields = set(select) if select else None
+    return [RunView.of(run).model_dump(mode="json", include=fields) for run in runs]
+
+
+@router.get("/threads/{thread_id}/runs/{run_id}")
+async def get_run(thread_id: str, run_id: UUID, engine: EngineDependency) -> RunView:
+    """Return a run."""
+    return RunView.of(await engine.runs.get(str(run_id), thread_id=thread_id))
+
+
+@router.get("/threads/{thread_id}/runs/{run_id}/join", response_model=None)
+async def join_run(
+    thread_id: str,
+    run_id: UUID,
+    engine: EngineDependency,
+    cancel_on_disconnect: bool = False,
+) -> Response:
+    """Answer with the thread's values when the run has ended, at once if it has."""
+    run = await engine.runs.get(str(run_id), thread_id=thread_id)
+    location = f"/threads/{thread_id}/runs/{run_id}"
+    return wait_for_run(
+        engine,
+        run,
+        headers={"Content-Location": location, "Location": f"{location}/join"},
+        cancel_on_disconnect=cancel_on_disconnect,
+    )
+
+
+@router.get(
+    "/threads/{thread_id}/runs/{run_id}/stream", response_class=StreamingResponse, responses=SSE
+)
+async def join_stream(
+    thread_id: str,
+    run_id: UUID,
+    engine: EngineDependency,
+    stream_mode: StreamModes = None,
+    namespace: Namespaces = None,
+    cancel_on_disconnect: bool = False,
+    last_event: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
+) -> StreamingResponse:
+    """Stream a run that was started before.
+
+    Without `Last-Event-ID` it shows what happens from now on. With it, a resumable run's events
+    after that one come first; `-1` asks for all, also when the run has ended.
+    """
+    run = await engine.runs.get(str(run_id), thread_id=thread_id)
+    location = f"/threads/{thread_id}/runs/{run_id}"
+    return stream_run(
+        engine,
+        run,
+        engine.events.follow_run(run.run_id, after=last_event_id(last_event)),
+        shown=Shown.of(stream_mode, namespace),
+        headers={"Content-Location": location, "Location": f"{location}/stream"},
+        cancel_on_disconnect=cancel_on_disconnect,
+    )
+
+
+@router.post(
+    "/threads/{thread_id}/runs/{run_id}/cancel",
+    status_code=202,
+    responses={204: {"description": "The run has stopped (`wait`)."}},
+)
+async def cancel_run(
+    thread_id: str,
+    run_id: UUID,
+    engine: EngineDependency,
+    actor: ActorDependency,
+    wait: bool = False,
+    action: CancelAction = "interrupt",
+) -> Response:
+    """Ask a run to stop; with `rollback` it and what it saved are deleted."""
+    try:
+        run = await engine.runs.cancel(str(run_id), action=action, thread_id=thread_id, actor=actor)
+    except ConflictError as error:
+        # Clients take 404 for "nothing to cancel any more".
+        raise NotFoundError("active run", str(run_id)) from error
+    if wait and run is not None:
+        await engine.runs.wait(run.run_id)
+    return Response(status_code=204 if wait else 202)
+
+
+@router.delete("/threads/{thread_id}/runs/{run_id}", status_code=204)
+async def delete_run(thread_id: str, run_id: UUID, engine: EngineDependency) -> None:
+    """Forget a run that is over; the thread keeps what it did."""
+    await engine.runs.delete(str(run_id), thread_id=thread_id)

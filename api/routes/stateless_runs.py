@@ -1,0 +1,160 @@
+"""Runs without a thread of the caller's: each makes one and, unless told otherwise, removes it."""
+
+from typing import Annotated
+from uuid import UUID, uuid4
+
+from fastapi import APIRouter, Body, Header, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from api.dependencies import ActorDependency, EngineDependency
+from api.routes.runs import SSE, Namespaces, StreamModes
+from api.run_streams import (
+    REPLAYED,
+    Shown,
+    idempotent_call,
+    last_event_id,
+    start_run,
+    stream_new_run,
+    stream_run,
+    wait_for_run,
+)
+from api.schemas.runs import BatchItem, CancelMany, RunCreate, RunView
+from engine.runs import CancelAction, RunStatus
+
+router = APIRouter(tags=["stateless runs"])
+
+MAX_BATCH = 500
+ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
+
+
+@router.post("/runs")
+async def create_stateless_run(
+    body: RunCreate,
+    request: Request,
+    response: Response,
+    engine: EngineDependency,
+    actor: ActorDependency,
+) -> RunView:
+    """Start a run on a thread of its own."""
+    started = await start_run(request, engine, body, thread_id=None, actor=actor)
+    response.headers.update(started.headers(stateless=True, suffix="join"))
+    del response.headers["Location"]
+    return RunView.of(started.run)
+
+
+@router.post("/runs/stream", response_class=StreamingResponse, responses=SSE)
+async def stream_stateless_run(
+    body: RunCreate,
+    request: Request,
+    engine: EngineDependency,
+    actor: ActorDependency,
+    namespace: Namespaces = None,
+) -> StreamingResponse:
+    """Start a run on a thread of its own and stream its events."""
+    return await stream_new_run(
+        request, engine, body, thread_id=None, actor=actor, shown=Shown.of(None, namespace)
+    )
+
+
+@router.post("/runs/wait", response_model=None)
+async def wait_for_stateless_run(
+    body: RunCreate, request: Request, engine: EngineDependency, actor: ActorDependency
+) -> Response:
+    """Start a run on a thread of its own and answer with its values when it has ended."""
+    started = await start_run(request, engine, body, thread_id=None, actor=actor)
+    return wait_for_run(
+        engine,
+        started.run,
+        headers=started.headers(stateless=True, suffix="join"),
+        cancel_on_disconnect=started.run.on_disconnect == "cancel" and not started.replayed,
+    )
+
+
+@router.post("/runs/batch")
+async def create_batch(
+    bodies: Annotated[list[BatchItem], Body(min_length=1, max_length=MAX_BATCH)],
+    request: Request,
+    response: Response,
+    engine: EngineDependency,
+    actor: ActorDependency,
+) -> list[RunView]:
+    """Start many runs: all of them are accepted, or none."""
+    call = idempotent_call(
+        request, [body.model_dump(mode="json", exclude_unset=True) for body in bodies], actor
+    )
+    wanted = [
+        body.to_request(thread_id=body.thread_id, run_id=str(uuid4()), actor=actor)
+        for body in bodies
+    ]
+    async with engine.database.transaction() as connection:
+        replay = await engine.idempotency.begin(connection, call) if call else None
+        if replay is None:
+            runs = [await engine.runs.submit(connection, item) for item in wanted]
+            views = [RunView.of(run) for run in runs]
+            if call is not None:
+                answer = [view.model_dump(mode="json") for view in views]
+                await engine.idempotency.finish(connection, call, status=200, body=answer)
+            return views
+    response.headers.update(REPLAYED)
+    return [RunView.model_validate(view) for view in replay.body]
+
+
+@router.post("/runs/cancel", status_code=204)
+async def cancel_many(
+    body: CancelMany,
+    engine: EngineDependency,
+    actor: ActorDependency,
+    action: CancelAction = "interrupt",
+) -> None:
+    """Cancel the named runs of a thread, or all of a status.
+
+    404 when one of the named runs does not exist; runs that are over stay as they are.
+    """
+    statuses: tuple[RunStatus, ...] = ACTIVE
+    if body.status in ("pending", "running"):
+        statuses = ("queued",) if body.status == "pending" else ("running",)
+    if body.run_ids is not None:
+        for run_id in body.run_ids:
+            await engine.runs.get(run_id, thread_id=body.thread_id)
+    await engine.runs.cancel_many(
+        thread_id=body.thread_id,
+        run_ids=body.run_ids,
+        statuses=statuses,
+        action=action,
+        actor=actor,
+    )
+
+
+@router.get("/runs/{run_id}/join", response_model=None)
+async def join_stateless_run(run_id: UUID, engine: EngineDependency) -> Response:
+    """Answer with a run's values when it has ended."""
+    run = await engine.runs.get(str(run_id))
+    location = f"/runs/{run_id}"
+    return wait_for_run(
+        engine,
+        run,
+        headers={"Content-Location": location, "Location": f"{location}/join"},
+        cancel_on_disconnect=False,
+    )
+
+
+@router.get("/runs/{run_id}/stream", response_class=StreamingResponse, responses=SSE)
+async def join_stateless_stream(
+    run_id: UUID,
+    engine: EngineDependency,
+    stream_mode: StreamModes = None,
+    namespace: Namespaces = None,
+    cancel_on_disconnect: Annotated[bool, Query()] = False,
+    last_event: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
+) -> StreamingResponse:
+    """Stream a stateless run that was started before."""
+    run = await engine.runs.get(str(run_id))
+    location = f"/runs/{run_id}"
+    return stream_run(
+        engine,
+        run,
+        engine.events.follow_run(run.run_id, after=last_event_id(last_event)),
+        shown=Shown.of(stream_mode, namespace),
+        headers={"Content-Location": location, "Location": f"{location}/stream"},
+        cancel_on_disconnect=cancel_on_disconnect,
+    )

@@ -1,0 +1,245 @@
+"""A run's start, its stream, its answer: what threads' and stateless runs have in common."""
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Self
+from uuid import uuid4
+
+from fastapi import Request
+from fastapi.responses import Response, StreamingResponse
+
+from api.schemas.runs import RunCreate
+from api.streams import event_stream, frame, late_json
+from engine.errors import EngineError, GoneError, NotFoundError
+from engine.events import Following, Recorded
+from engine.idempotency import Call, make_call
+from engine.runs import Run
+from engine.runtime import Engine
+from engine.streaming import NAMESPACE_SEPARATOR
+from engine.wire import to_json
+
+IDEMPOTENCY_HEADER = "idempotency-key"
+REPLAYED = {"Idempotent-Replayed": "true"}
+ALWAYS_SHOWN = frozenset({"metadata", "error"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Started:
+    """A run that was accepted now, or by an earlier request with the same idempotency key."""
+
+    run: Run
+    replayed: bool = False
+
+    def headers(self, *, stateless: bool, suffix: str) -> dict[str, str]:
+        """Return where the run is and where its stream or answer can be had again."""
+        run_path = f"/runs/{self.run.run_id}"
+        path = run_path if stateless else f"/threads/{self.run.thread_id}{run_path}"
+        headers = {"Content-Location": path, "Location": f"{path}/{suffix}"}
+        return {**headers, **REPLAYED} if self.replayed else headers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """Which of a run's events a client wants to see.
+
+    Attributes:
+        modes: stream modes; None shows what the run produces.
+        namespaces: subgraphs by namespace, `""` for the root graph; None shows all.
+    """
+
+    modes: Collection[str] | None = None
+    namespaces: Collection[str] | None = None
+
+    @classmethod
+    def of(cls, modes: Collection[str] | None, namespaces: Collection[str] | None) -> Self:
+        """Read query parameters; a list may come as one text with commas."""
+        flat = {mode for item in modes or () for mode in item.split(",") if mode}
+        return cls(modes=flat or None, namespaces=set(namespaces) if namespaces else None)
+
+    def shows(self, recorded: Recorded) -> bool:
+        """Tell whether an event is to be sent."""
+        name, _, namespace = recorded.event.event.partition(NAMESPACE_SEPARATOR)
+        if name in ALWAYS_SHOWN:
+            return True
+        if name.startswith(("v2/", "thread/")):
+            return False
+        if self.modes is not None and not self._asked(name):
+            return False
+        if self.namespaces is None:
+            return True
+        if name == "messages":
+            namespace = _message_namespace(recorded.event.data)
+        return namespace in self.namespaces
+
+    def _asked(self, name: str) -> bool:
+        modes = self.modes or ()
+        if name == "messages":
+            return "messages-tuple" in modes or "messages" in modes
+        return name in modes or (name.startswith("messages/") and "messages" in modes)
+
+
+async def start_run(
+    request: Request,
+    engine: Engine,
+    body: RunCreate,
+    *,
+    thread_id: str | None,
+    actor: str,
+    run_id: str | None = None,
+    followed_by: str | None = None,
+) -> Started:
+    """Accept a run: its row is committed when this returns.
+
+    Raises:
+        EngineError: see `Runs.submit`; GoneError when a repeated request's run is deleted.
+    """
+    wanted = body.to_request(
+        thread_id=thread_id, run_id=run_id or str(uuid4()), actor=actor, followed_by=followed_by
+    )
+    call = idempotent_call(request, body.model_dump(mode="json", exclude_unset=True), actor)
+    if call is None:
+        return Started(run=await engine.runs.create(wanted))
+    async with engine.database.transaction() as connection:
+        replay = await engine.idempotency.begin(connection, call)
+        if replay is None:
+            run = await engine.runs.submit(connection, wanted)
+            await engine.idempotency.finish(connection, call, resource_id=run.run_id)
+            return Started(run=run)
+    try:
+        return Started(run=await engine.runs.get(str(replay.resource_id)), replayed=True)
+    except NotFoundError as error:
+        raise GoneError(
+            f"the run of idempotency key {call.key!r} is over and was deleted",
+            run_id=replay.resource_id,
+        ) from error
+
+
+def idempotent_call(request: Request, body: Any, actor: str) -> Call | None:
+    """Return the call behind a request that carries an idempotency key."""
+    key = request.headers.get(IDEMPOTENCY_HEADER)
+    if key is None:
+        return None
+    route = request.scope.get("route")
+    return make_call(
+        key=key,
+        method=request.method,
+        route=str(getattr(route, "path", request.url.path)),
+        path=request.url.path,
+        body=body,
+        caller=actor,
+    )
+
+
+async def stream_new_run(
+    request: Request,
+    engine: Engine,
+    body: RunCreate,
+    *,
+    thread_id: str | None,
+    actor: str,
+    shown: Shown,
+) -> StreamingResponse:
+    """Accept a run and stream it from its first event."""
+    run_id = str(uuid4())
+    following = engine.events.follow_run(run_id, fresh=True)
+    try:
+        started = await start_run(
+            request,
+            engine,
+            body,
+            thread_id=thread_id,
+            actor=actor,
+            run_id=run_id,
+            followed_by=engine.bus.process_id,
+        )
+    except BaseException:
+        following.close()
+        raise
+    if started.replayed:
+        following.close()
+        following = engine.events.follow_run(started.run.run_id, after=-1)
+    return stream_run(
+        engine,
+        started.run,
+        following,
+        shown=shown,
+        headers=started.headers(stateless=thread_id is None, suffix="stream"),
+        cancel_on_disconnect=started.run.on_disconnect == "cancel" and not started.replayed,
+    )
+
+
+def stream_run(
+    engine: Engine,
+    run: Run,
+    following: Following,
+    *,
+    shown: Shown,
+    headers: Mapping[str, str],
+    cancel_on_disconnect: bool,
+) -> StreamingResponse:
+    """Return a run's events as a response; ids only where a client may come back with them."""
+    resumable = bool(run.kwargs.get("stream_resumable"))
+
+    async def frames() -> AsyncIterator[bytes]:
+        async for recorded in following:
+            if shown.shows(recorded):
+                event_id = recorded.seq if resumable else None
+                yield frame(recorded.event.event, recorded.event.data, event_id)
+
+    return event_stream(
+        frames(),
+        headers=headers,
+        on_disconnect=canceller(engine, run) if cancel_on_disconnect else None,
+    )
+
+
+def wait_for_run(
+    engine: Engine, run: Run, *, headers: Mapping[str, str], cancel_on_disconnect: bool
+) -> Response:
+    """Return what a run says at its end, once it has ended."""
+
+    async def document() -> bytes:
+        finished = await engine.runs.wait(run.run_id)
+        return to_json(answer_of(finished)).encode() if finished else b"null"
+
+    return late_json(
+        document(),
+        headers=headers,
+        on_disconnect=canceller(engine, run) if cancel_on_disconnect else None,
+    )
+
+
+def answer_of(run: Run) -> Any:
+    """Return what a client that waited is told: the values, or the error."""
+    if run.status in ("failed", "expired"):
+        return {"__error__": run.error or {"error": run.status, "message": ""}}
+    return run.output
+
+
+def canceller(engine: Engine, run: Run) -> Callable[[], Awaitable[None]]:
+    """Return what cancels a run whose client left; a run that carries an answer goes on."""
+
+    async def cancel() -> None:
+        if run.kind == "resume":
+            return
+        with suppress(EngineError):  # it is over
+            await engine.runs.cancel(run.run_id, actor="system", via="disconnect")
+
+    return cancel
+
+
+def last_event_id(header: str | None) -> int | None:
+    """Read `Last-Event-ID`: -1 for everything, None for what happens from now on."""
+    if header is None:
+        return None
+    text = header.strip().partition("-")[0] if not header.strip().startswith("-") else "-1"
+    return int(text) if text.lstrip("-").isdecimal() and len(text) <= 18 else -1
+
+
+def _message_namespace(data: str) -> str:
+    """Return the subgraph that a message tuple comes from; tuples themselves carry no namespace."""
+    metadata = json.loads(data)[1]
+    path = str(metadata.get("langgraph_checkpoint_ns", ""))
+    return path.rpartition(NAMESPACE_SEPARATOR)[0]

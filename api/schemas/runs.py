@@ -1,0 +1,297 @@
+"""Runs as clients of the Agent Server ask for them and see them."""
+
+import re
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from engine.errors import InvalidValueError
+from engine.runs import MultitaskStrategy, Run, RunRequest, RunStatus
+
+ApiRunStatus = Literal["pending", "running", "error", "success", "timeout", "interrupted"]
+ApiStreamMode = Literal[
+    "values",
+    "messages",
+    "messages-tuple",
+    "updates",
+    "events",
+    "debug",
+    "tasks",
+    "checkpoints",
+    "custom",
+    "tools",
+    "lifecycle",
+]
+Nodes = Literal["*"] | list[str]
+Identifier = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+
+MAX_AFTER_SECONDS = 365 * 86_400
+MAX_RECURSION_LIMIT = 10_000
+
+# A run that stopped at a gate has done its work: its answer is a run of its own. The API's
+# "interrupted" is a run that somebody cancelled.
+API_STATUS: Mapping[RunStatus, ApiRunStatus] = {
+    "queued": "pending",
+    "running": "running",
+    "interrupted": "success",
+    "succeeded": "success",
+    "failed": "error",
+    "cancelled": "interrupted",
+    "expired": "timeout",
+}
+
+
+class Strict(BaseModel):
+    """A request's part: what is not listed is refused."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class RunConfig(Strict):
+    """`config`: how the graph is called.
+
+    `configurable` may not carry LangGraph's internal keys; the thread is named by the path.
+    """
+
+    tags: list[str] | None = None
+    recursion_limit: Annotated[int, Field(ge=1, le=MAX_RECURSION_LIMIT)] | None = None
+    configurable: dict[str, Any] | None = None
+    metadata: dict[str, Any] | None = None
+    run_name: str | None = None
+    max_concurrency: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _no_internal_keys(self) -> Self:
+        for key in self.configurable or {}:
+            if key.startswith("__"):
+                raise ValueError(f"configurable key {key!r} is LangGraph's own; leave it out")
+        return self
+
+
+class SendCommand(Strict):
+    """A node and the input it gets."""
+
+    node: str
+    input: Any = None
+
+
+class Command(Strict):
+    """`command`: answer a question, change the state, go to a node.
+
+    `resume` is either a map from interrupt id to answer, or one answer when one question is open.
+    """
+
+    resume: Any = None
+    update: dict[str, Any] | list[tuple[str, Any]] | None = None
+    goto: str | SendCommand | list[str | SendCommand] | None = None
+    graph: None = None  # RemoteGraph sends it; a command always addresses the graph itself
+
+    def as_payload(self) -> dict[str, Any] | None:
+        """Return what was asked for, without the fields that ask for nothing."""
+        asked = self.model_dump(exclude={"graph"}, exclude_none=True)
+        if asked.get("goto") == []:
+            del asked["goto"]
+        return asked or None
+
+
+class Checkpoint(Strict):
+    """A checkpoint of the thread to start from."""
+
+    thread_id: str | None = None
+    checkpoint_id: str | None = None
+    checkpoint_ns: str | None = None
+    checkpoint_map: dict[str, Any] | None = None
+
+
+class RunCreate(Strict):
+    """The body of every request that starts a run.
+
+    Names are snake_case; the camelCase that the JavaScript SDK lets through in a batch is read
+    as well.
+    """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"assistant_id": "purchase_order", "input": {"request": "40 boxes of screws"}},
+                {"assistant_id": "purchase_order", "command": {"resume": {"type": "approve"}}},
+            ]
+        },
+    )
+
+    assistant_id: Identifier = Field(description="An assistant's id, or the name of a graph.")
+    input: Any = Field(None, description="The graph's input; absent, the thread goes on.")
+    command: Command | None = Field(None, description="Wins over `input`.")
+    config: RunConfig | None = None
+    context: dict[str, Any] | None = Field(None, description="The graph's static context.")
+    metadata: dict[str, Any] | None = None
+    checkpoint: Checkpoint | None = None
+    checkpoint_id: str | None = Field(None, description="Start from it instead of the head.")
+    webhook: str | None = Field(None, description="URL that is told when the run is over.")
+    interrupt_before: Nodes | None = None
+    interrupt_after: Nodes | None = None
+    stream_mode: ApiStreamMode | list[ApiStreamMode] | None = None
+    stream_subgraphs: bool | None = None
+    stream_resumable: bool | None = Field(
+        None, description="Keep the events for a client that comes back."
+    )
+    on_disconnect: Literal["cancel", "continue"] | None = Field(
+        None, description="`continue` unless asked otherwise; a resume always continues."
+    )
+    on_completion: Literal["delete", "keep"] | None = Field(
+        None, description="What becomes of the thread that a stateless run made; `delete`."
+    )
+    multitask_strategy: MultitaskStrategy | None = Field(
+        None, description="What happens when the thread is at work; `enqueue`."
+    )
+    if_not_exists: Literal["create", "reject"] | None = Field(
+        None, description="What happens when the thread is unknown; `reject`."
+    )
+    after_seconds: Annotated[float, Field(ge=0, le=MAX_AFTER_SECONDS)] | None = None
+    durability: Literal["sync", "async", "exit"] | None = Field(
+        None, description="Accepted; every run is as durable as `sync`."
+    )
+    checkpoint_during: bool | None = Field(
+        None, description="Deprecated; accepted, checkpoints are always written during a run."
+    )
+    strict_resume: Literal[True] | None = Field(
+        None, description="Resumes are always strict: an answer without its question is refused."
+    )
+    feedback_keys: Annotated[list[str], Field(max_length=0)] | None = Field(
+        None, description="LangSmith's; only an empty list is accepted."
+    )
+    langsmith_tracer: None = Field(None, description="LangSmith's; refused.")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _snake_case(cls, body: Any) -> Any:
+        if not isinstance(body, dict):
+            return body
+        snake = {_snake(key): value for key, value in body.items() if _snake(key) not in body}
+        same = {key: value for key, value in body.items() if _snake(key) == key}
+        return {**snake, **same}
+
+    def to_request(
+        self, *, thread_id: str | None, run_id: str, actor: str, followed_by: str | None = None
+    ) -> RunRequest:
+        """Return the request to the engine.
+
+        Raises:
+            InvalidValueError: fields contradict each other or the path.
+        """
+        self._check(thread_id)
+        command = self.command.as_payload() if self.command else None
+        resumes = command is not None and "resume" in command
+        modes = [self.stream_mode] if isinstance(self.stream_mode, str) else self.stream_mode
+        checkpoint = self.checkpoint.model_dump(exclude_none=True) if self.checkpoint else None
+        return RunRequest(
+            assistant_id=self.assistant_id,
+            thread_id=thread_id,
+            run_id=run_id,
+            input=self.input,
+            command=command,
+            config=self.config.model_dump(exclude_none=True) if self.config else {},
+            context=self.context or {},
+            metadata=self.metadata or {},
+            checkpoint_id=self.checkpoint_id,
+            checkpoint=checkpoint or None,
+            interrupt_before=self.interrupt_before,
+            interrupt_after=self.interrupt_after,
+            stream_mode=tuple(modes or ("values",)),
+            stream_subgraphs=bool(self.stream_subgraphs),
+            stream_resumable=bool(self.stream_resumable),
+            multitask_strategy=self.multitask_strategy or "enqueue",
+            if_not_exists=self.if_not_exists or "reject",
+            after_seconds=self.after_seconds,
+            on_completion=self.on_completion or ("keep" if thread_id else "delete"),
+            on_disconnect="continue" if resumes else self.on_disconnect or "continue",
+            webhook=self.webhook,
+            followed_by=followed_by,
+            actor=actor,
+            via="api",
+        )
+
+    def _check(self, thread_id: str | None) -> None:
+        if self.on_completion == "delete" and thread_id is not None:
+            raise InvalidValueError(
+                "/on_completion", "keep for a run on a thread of yours", self.on_completion
+            )
+        named = self.checkpoint.thread_id if self.checkpoint else None
+        if named is not None and named != thread_id:
+            raise InvalidValueError("/checkpoint/thread_id", "the thread of the path", named)
+        for place in ("interrupt_before", "interrupt_after"):
+            nodes = getattr(self, place)
+            if isinstance(nodes, list) and "" in nodes:
+                raise InvalidValueError(f"/{place}", "names of nodes", nodes)
+
+
+class BatchItem(RunCreate):
+    """One run of a batch; unlike the others it may name its thread."""
+
+    thread_id: Identifier | None = None
+
+
+class RunView(BaseModel):
+    """A run as clients see it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    run_id: str
+    thread_id: str
+    assistant_id: str
+    created_at: datetime
+    updated_at: datetime
+    status: ApiRunStatus
+    metadata: dict[str, Any]
+    kwargs: dict[str, Any]
+    multitask_strategy: MultitaskStrategy
+    cancel_reason: str | None = None
+
+    @classmethod
+    def of(cls, run: Run) -> Self:
+        """Return what clients see of a row."""
+        hidden = ("followed_by", "protocol")
+        shown = {key: value for key, value in run.kwargs.items() if key not in hidden}
+        reason = run.kwargs.get("cancel_reason")
+        return cls(
+            run_id=run.run_id,
+            thread_id=run.thread_id,
+            assistant_id=run.assistant_id,
+            created_at=run.created_at,
+            updated_at=run.updated_at,
+            status=API_STATUS[run.status],
+            metadata=dict(run.metadata),
+            kwargs={**shown, **run.payload},
+            multitask_strategy=run.multitask_strategy,
+            cancel_reason=reason,
+        )
+
+
+class CancelMany(Strict):
+    """Which runs to cancel: those of a status, or the named ones of a thread."""
+
+    thread_id: Identifier | None = None
+    run_ids: Annotated[list[Identifier], Field(max_length=1000)] | None = None
+    status: Literal["pending", "running", "all"] | None = None
+
+    @model_validator(mode="after")
+    def _one_way_of_naming(self) -> Self:
+        if self.status is not None and self.run_ids is not None:
+            raise ValueError("give `status`, or `thread_id` with `run_ids`, not both")
+        if self.status is None and (self.thread_id is None or self.run_ids is None):
+            raise ValueError("give `status`, or `thread_id` with `run_ids`")
+        return self
+
+
+def engine_statuses(status: ApiRunStatus | None) -> tuple[RunStatus, ...] | None:
+    """Return the engine's words for a status of the API; None for no filter."""
+    if status is None:
+        return None
+    return tuple(own for own, shown in API_STATUS.items() if shown == status)
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z])([A-Z])", lambda match: f"_{match[1].lower()}", name)
