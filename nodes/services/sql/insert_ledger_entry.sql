@@ -1,0 +1,4 @@
+-- Open an entry of the journal under its key.
+INSERT INTO holdfast.ledger_entries (tenant, key, kind, order_id, revision)
+VALUES (%(tenant)s, %(key)s, %(kind)s, %(order_id)s, %(revision)s)
+RETURNING entry_id
