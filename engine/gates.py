@@ -10,12 +10,11 @@ So the name is the same in a copy of the thread, and again when a rolled back th
 same question; `gate_id` is the interrupt id for the first of them and gets `.2`, `.3` … after.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any, Literal, Self
-
-from psycopg.types.json import Jsonb
+from typing import Any, Literal, Protocol, Self
 
 from engine.audit import Audit
 from engine.bus import Bus
@@ -33,6 +32,7 @@ from engine.reviews.decision import Decision
 from engine.reviews.dialects import decisions_from, encode, normalise
 from engine.reviews.question import Dialect, Question, Risk, canonical
 from engine.runs import PendingInterrupt, Run
+from engine.values import jsonb, text, to_storable_json
 
 GateState = Literal["open", "claimed", "scheduled", "decided", "expired", "cancelled", "superseded"]
 UNANSWERED: frozenset[GateState] = frozenset({"open", "claimed"})
@@ -140,6 +140,15 @@ class AcceptedResume:
     gate_ids: Sequence[str] = ()
 
 
+class GateListener(Protocol):
+    """Hears of everything that happens to a gate, inside the transaction in which it happens."""
+
+    async def __call__(
+        self, connection: Connection, gate: Gate, action: str, details: Mapping[str, Any]
+    ) -> None:
+        """Take note of `action` (`gate.opened`, `gate.decided`, …) on the gate as it was."""
+
+
 class Gates:
     """Opens, decides and closes gates; every method joins the caller's transaction.
 
@@ -158,6 +167,11 @@ class Gates:
         self._audit = audit
         self._bus = bus
         self._defaults = defaults or {}
+        self._listeners: list[GateListener] = []
+
+    def listen(self, listener: GateListener) -> None:
+        """Let `listener` hear of everything that happens to gates from now on."""
+        self._listeners.append(listener)
 
     # Reading and locking
 
@@ -320,9 +334,9 @@ class Gates:
                 "gate_id": gate.gate_id,
                 "version": gate.version if version is None else version,
                 "fingerprint": gate.fingerprint if fingerprint is None else fingerprint,
-                "decision": Jsonb(decision),
-                "answer": Jsonb(answer),
-                "actor": actor,
+                "decision": jsonb(decision),
+                "answer": jsonb(answer),
+                "actor": text(actor),
                 "via": via,
                 "undo_seconds": undo_seconds,
             },
@@ -413,6 +427,8 @@ class Gates:
         )
         event = {"gate_id": gate.gate_id, "thread_id": gate.thread_id, "action": action}
         await self._bus.notify(connection, TOPIC, canonical(event))
+        for listener in self._listeners:
+            await listener(connection, gate, action, details or {})
 
     # Inside
 
@@ -448,13 +464,16 @@ class Gates:
         )
         return frozenset(str(row["run_id"]) for row in await cursor.fetchall())
 
-    def _question(self, graph_id: str, interrupt: PendingInterrupt) -> Question:
-        return normalise(
-            interrupt.value,
+    def _read(self, graph_id: str, interrupt: PendingInterrupt) -> tuple[Any, Question]:
+        """Return an interrupt's value as JSON shapes that Postgres can hold, and the question."""
+        value = json.loads(to_storable_json(interrupt.value))
+        question = normalise(
+            value,
             interrupt.response_schema,
             node=interrupt.node,
             defaults=self._defaults.get(graph_id),
         )
+        return value, question
 
     async def _open(
         self,
@@ -463,19 +482,19 @@ class Gates:
         interrupt: PendingInterrupt,
         earlier: Sequence[Gate],
     ) -> str:
-        question = self._question(run.graph_id, interrupt)
+        value, question = self._read(run.graph_id, interrupt)
         policy = question.policy
         proposer = policy.proposer
         if proposer is None and policy.four_eyes:
             proposer = author(run)
         ordinal = max((gate.ordinal for gate in earlier), default=0) + 1
         parameters = {
-            **self._parameters(run, interrupt, question),
+            **self._parameters(run, interrupt, value, question),
             "ordinal": ordinal,
             "node": interrupt.node,
             "task_id": interrupt.task_id,
             "checkpoint_ns": interrupt.checkpoint_ns,
-            "proposer": proposer,
+            "proposer": None if proposer is None else text(proposer),
             "assignees": list(policy.assignees),
             "quorum": policy.quorum,
             "signal_name": question.signal_name,
@@ -485,8 +504,8 @@ class Gates:
             "remind_in_seconds": policy.remind_in_seconds,
             "expires_at": policy.expires_at,
             "expires_in_seconds": policy.expires_in_seconds,
-            "on_expiry": Jsonb(policy.on_expiry),
-            "escalations": Jsonb(
+            "on_expiry": jsonb(policy.on_expiry),
+            "escalations": jsonb(
                 [{"after_seconds": hop.after_seconds, "to": hop.to} for hop in policy.escalations]
             ),
             "escalate_in_seconds": policy.escalations[0].after_seconds
@@ -520,13 +539,16 @@ class Gates:
     async def _keep(
         self, connection: Connection, run: Run, interrupt: PendingInterrupt, gate: Gate
     ) -> None:
-        question = self._question(run.graph_id, interrupt)
-        if question.fingerprint == gate.fingerprint:
+        value, question = self._read(run.graph_id, interrupt)
+        if canonical(value) == canonical(gate.value) and gate.fingerprint == question.fingerprint:
             return
+        same = question.fingerprint == gate.fingerprint
         await connection.execute(
-            statement("repropose_gate"),
-            {**self._parameters(run, interrupt, question), "gate_id": gate.gate_id},
+            statement("refresh_gate" if same else "repropose_gate"),
+            {**self._parameters(run, interrupt, value, question), "gate_id": gate.gate_id},
         )
+        if same:
+            return
         await connection.execute(
             statement("delete_votes"), {"tenant": self._tenant, "gate_id": gate.gate_id}
         )
@@ -540,7 +562,7 @@ class Gates:
         )
 
     def _parameters(
-        self, run: Run, interrupt: PendingInterrupt, question: Question
+        self, run: Run, interrupt: PendingInterrupt, value: Any, question: Question
     ) -> dict[str, Any]:
         schema = interrupt.response_schema
         return {
@@ -552,9 +574,9 @@ class Gates:
             "graph_id": run.graph_id,
             "checkpoint_id": interrupt.checkpoint_id,
             "dialect": question.dialect,
-            "value": Jsonb(interrupt.value),
-            "response_schema": None if schema is None else Jsonb(schema),
-            "review": Jsonb(question.to_json()),
+            "value": jsonb(value),
+            "response_schema": None if schema is None else jsonb(schema),
+            "review": jsonb(question.to_json()),
             "title": question.title,
             "risk": question.risk,
             "allowed": list(question.allowed),
