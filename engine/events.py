@@ -427,7 +427,10 @@ class Following:
             await self._events.flush()  # what is not written yet is in no new follower's queue
         if self._after is not None:
             return self._after
-        return await self._events.get_last_seq(self._key)
+        last = await self._events.get_last_seq(self._key)
+        # What came while the question was on its way is new, though it may be stored by now.
+        arrived = [recorded.seq - 1 for recorded in self._queue if recorded.seq is not None]
+        return min([last, *arrived[:1]])
 
     async def _news(self, last: int, *, backlog: bool) -> AsyncIterator[Recorded]:
         if backlog or not self._events.is_local(self._key):

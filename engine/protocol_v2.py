@@ -4,6 +4,7 @@ import time
 from collections.abc import AsyncGenerator
 from typing import Any, cast
 
+from langchain_core._api import suppress_langchain_beta_warning
 from langchain_core.runnables import RunnableConfig
 from langgraph.pregel import Pregel
 from langgraph.stream.transformers import (
@@ -33,9 +34,10 @@ async def stream_protocol_events(
     """Run the graph and yield `(method, params)` of each protocol event."""
     own = {getattr(factory, "__name__", "") for factory in graph.stream_transformers}
     missing = [item for item in CHANNEL_TRANSFORMERS if item.__name__ not in own]
-    stream = await graph.astream_events(
-        value, config, version="v3", transformers=missing, **arguments
-    )
+    with suppress_langchain_beta_warning():  # nothing is awaited in there
+        stream = await graph.astream_events(
+            value, config, version="v3", transformers=missing, **arguments
+        )
     async for event in stream:
         yield event["method"], cast("dict[str, Any]", event["params"])
 
