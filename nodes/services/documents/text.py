@@ -9,6 +9,36 @@ import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 
+from nodes.services.documents.text_labels import (
+    BIC,
+    BUYER_LABELS,
+    BUYER_REFERENCE_LABELS,
+    CONTRACT_LABELS,
+    COST_LABELS,
+    CREDIT_TITLE,
+    DELIVERY_LABELS,
+    DUE_LABELS,
+    EMAIL,
+    GLN,
+    IBAN,
+    ISSUE_LABELS,
+    LABELLED_VAT,
+    LEAD,
+    NAME,
+    NOT_A_TAX,
+    NUMBER_LABELS,
+    ORDER_LABELS,
+    PRECEDING_LABELS,
+    REFERENCE,
+    REGISTRATION,
+    SUPPLIER_LABELS,
+    SUPPLIER_NUMBER_LABELS,
+    TAX_NUMBER,
+    TITLE,
+    TOTAL_KINDS,
+    VAT,
+    WORDS,
+)
 from nodes.services.documents.text_lines import FoundLines, Row, find_lines, split_rows
 from nodes.services.documents.text_values import (
     DAY,
@@ -49,250 +79,6 @@ NAMES = {
     "lines.amount": "amount of line {position}",
 }
 """What a field of `Invoice` is called in messages about a text."""
-
-
-def _label(*alternatives: str) -> re.Pattern[str]:
-    joined = "|".join(alternatives)
-    return re.compile(rf"(?<![^\W\d_])(?:{joined})(?![^\W\d_])[\s:#.°º]*", re.IGNORECASE)
-
-
-_NO = r"(?:number|num|no|nr|nummer|numéro|numero|id|ref|n°|#)\.?"
-
-NUMBER_LABELS = (
-    _label(rf"(?:tax\s+)?invoice\s*{_NO}", rf"credit\s+(?:note|memo)\s*{_NO}", "invoice #"),
-    _label(
-        r"rechnungs-?\s?(?:nummer|nr)\.?",
-        r"rechnung\s+(?:nr|nummer)\.?",
-        r"gutschrift(?:s?-?\s?(?:nummer|nr)|\s+nr)\.?",
-        r"beleg-?(?:nummer|nr)\.?",
-    ),
-    _label(
-        r"faktura\s?-?(?:nummer|nr|no)\.?",
-        r"(?:kreditnota|kreditfaktura)\s?-?(?:nummer|nr)?\.?",
-        rf"facture\s*{_NO}",
-        rf"avoir\s*{_NO}",
-        r"(?:n°|numéro)\s*(?:de\s+)?(?:la\s+)?facture",
-    ),
-    _label("invoice", "credit note", "credit memo", "rechnung", "gutschrift", "faktura", "facture"),
-)
-ISSUE_LABELS = (
-    _label(
-        r"(?:invoice|tax|issue|billing|credit\s+note)\s+date",
-        r"date\s+(?:of\s+)?(?:issued?|invoice)",
-        r"issued(?:\s+on)?",
-        r"rechnungsdatum",
-        r"ausstellungsdatum",
-        r"belegdatum",
-        r"faktura-?dato",
-        r"date\s+(?:de\s+(?:la\s+)?facture|de\s+facturation|d'émission)",
-    ),
-    _label("dated", "date", "datum", "dato", "le", "du", "vom", "von"),
-)
-DUE_LABELS = (
-    _label(
-        r"(?:payment\s+)?due(?:\s+(?:date|on|by))?",
-        r"date\s+due",
-        r"pay(?:able|ment)?\s+(?:by|before|until)",
-        r"fällig(?:keit(?:sdatum)?|\s+(?:am|bis|zum))?",
-        r"zahlbar\s+bis(?:\s+zum)?",
-        r"forfalls?(?:dato)?",
-        r"betalingsfrist",
-        r"(?:date\s+d')?échéance(?:\s+le)?",
-        r"à\s+payer\s+avant(?:\s+le)?",
-    ),
-)
-DELIVERY_LABELS = (
-    _label(r"deliver(?:y|ed)(?:\s+(?:date|on))?", "lieferdatum", "leistungsdatum", "leveringsdato"),
-)
-ORDER_LABELS = (
-    _label(
-        rf"(?:purchase\s+order|your\s+order|order|p\.?\s?o\.?)\s*{_NO}",
-        r"purchase\s+order",
-        r"your\s+order",
-        r"(?:ihre\s+)?bestell(?:ung|-?nummer|-?nr)\.?(?:\s+nr\.?)?",
-        r"(?:deres\s+)?(?:bestilling|ordre|innkjøpsordre)s?-?(?:nummer|nr)\.?",
-        r"(?:bon\s+de\s+)?commande(?:\s*(?:n°|numéro))?",
-    ),
-)
-BUYER_REFERENCE_LABELS = (
-    _label(
-        r"(?:your|buyer|customer)\s+ref(?:erence)?\.?",
-        r"ihre?\s+(?:referenz|zeichen)",
-        r"leitweg-?id",
-        r"deres\s+ref(?:eranse)?\.?",
-        r"votre\s+référence",
-    ),
-)
-COST_LABELS = (
-    _label(
-        r"cost\s+cent(?:re|er)",
-        r"accounting\s+(?:cost|code)",
-        r"kostenstelle",
-        r"kostnadssted",
-        r"centre\s+de\s+coûts?",
-    ),
-)
-CONTRACT_LABELS = (
-    _label(
-        rf"contract\s*(?:{_NO})?",
-        r"vertrags?(?:-?nummer|-?nr)?\.?",
-        r"kontrakt(?:s?nummer|snr)?\.?",
-        r"contrat(?:\s*(?:n°))?",
-    ),
-)
-PRECEDING_LABELS = (
-    _label(
-        r"(?:original|credits|corrects|for|preceding|regarding|ref(?:erence)?)\s+"
-        rf"invoice\s*(?:{_NO})?",
-        r"zu(?:r)?\s+rechnung(?:\s+(?:nr|nummer)\.?)?",
-        r"gjelder\s+faktura(?:\s?nr\.?)?",
-        r"(?:sur|relatif\s+à)\s+(?:la\s+)?facture(?:\s*(?:n°))?",
-    ),
-)
-SUPPLIER_LABELS = (
-    _label("supplier", "seller", "vendor", "from", "lieferant", "verkäufer", "rechnungssteller"),
-    _label("leverandør", "selger", "fra", "fournisseur", "vendeur", "émetteur", "von"),
-)
-SUPPLIER_NUMBER_LABELS = (
-    _label(
-        rf"(?:supplier|vendor|creditor)\s*{_NO}",
-        r"(?:supplier|vendor)\s+code",
-        r"(?:lieferanten|kreditoren)-?\s?(?:nummer|nr)\.?",
-        r"leverandør-?(?:nummer|nr)\.?",
-        r"(?:n°|code|numéro)\s*fournisseur",
-    ),
-)
-BUYER_LABELS = (
-    _label(
-        r"bill(?:ed)?\s+to",
-        r"invoiced?\s+to",
-        r"sold\s+to",
-        "customer",
-        "buyer",
-        r"rechnungsempfänger",
-        r"rechnung\s+an",
-        "kunde",
-        "käufer",
-        r"faktura\s+til",
-        "kjøper",
-        r"facturé\s+à",
-        "client",
-        "acheteur",
-        "destinataire",
-    ),
-)
-
-REFERENCE = re.compile(r"(?=[\w./-]*\d)[^\W_][\w./-]*[^\W_]|\d")
-"""A number of a document or an order: letters, digits and joints, with a digit in it."""
-
-_VAT = re.compile(
-    r"(?<![A-Z0-9])(?:(?:AT|BE|BG|CHE?|CY|CZ|DE|DK|EE|EL|ES|FI|FR|GB|GR|HR|HU|IE|IT|LT|LU|LV|MT|NL"
-    r"|NO|PL|PT|RO|SE|SI|SK|XI)[ -]?[A-Z0-9](?:[ .-]?[A-Z0-9]){6,12}|\d{3} ?\d{3} ?\d{3} ?MVA)"
-    r"(?![A-Z0-9])"
-)
-_IBAN = re.compile(
-    r"(?<![A-Z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Z0-9])"
-)
-_GLN = re.compile(r"\bGLN\D{0,12}(\d{13})\b")
-_REGISTRATION = re.compile(
-    r"(?:compan(?:y|ies)(?:\s+house)?|registration|reg\.?|organisations?-?|org\.?|hrb|siret|siren"
-    r"|cvr|kvk)\s*-?(?:number|nummer|nr|no|n°)?[\s.:#]*(\d[\d ]{5,17}\d)",
-    re.IGNORECASE,
-)
-_TAX_NUMBER = re.compile(
-    r"(?:steuer-?(?:nummer|nr)\.?|tax\s+(?:number|no|id))[\s.:#]*(\d[\d/ ]{6,16}\d)", re.IGNORECASE
-)
-_BIC = re.compile(r"\b(?:BIC|SWIFT)(?:-?code)?[\s:/]*([A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)\b")
-_WORDS = re.compile(r"[^\W\d_].*")
-_NAME = re.compile(r"[^\W\d_][^:]*$")
-_EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
-
-_CREDIT_TITLE = re.compile(
-    r"(?:credit\s+(?:note|memo)|(?:rechnungskorrektur|stornorechnung|gutschrift)|kreditnota"
-    r"|kreditfaktura|(?:facture\s+d')?avoir|note\s+de\s+crédit)\b",
-    re.IGNORECASE,
-)
-_TITLE = re.compile(
-    r"(?:tax\s+|vat\s+|commercial\s+)?(?:invoice|rechnung|faktura|facture)\b", re.IGNORECASE
-)
-
-_WITHOUT = r"(?:excl?(?:uding|\.)?|ex\.?|before|without|exkl\.?|ohne|eks(?:kl)?\.?|uten|hors)"
-_WITH = r"(?:incl?(?:uding|\.)?|inkl\.?|inklusive|med|with)"
-_TAX_WORD = (
-    r"(?:vat|sales\s+tax|tax(?:es)?|gst|mwst\.?|m\.?w\.?st\.?|ust\.?|umsatzsteuer|mehrwertsteuer"
-    r"|mva\.?|merverdiavgift|moms|t\.?v\.?a\.?)"
-)
-_TOTAL_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
-    (
-        "payable",
-        _label(
-            r"(?:amount|balance|total|sum)\s+(?:due|payable|to\s+pay)",
-            r"(?:please\s+pay|to\s+pay|payable)",
-            r"zu\s+zahlen(?:der\s+betrag)?",
-            r"zahlbetrag",
-            r"å\s+betale",
-            r"(?:net|reste|total|montant)\s+à\s+payer",
-        ),
-    ),
-    (
-        "prepaid",
-        _label(
-            r"(?:already\s+)?paid",
-            r"(?:deposit|prepayment|prepaid)",
-            r"(?:geleistete\s+)?anzahlung",
-            r"bereits\s+(?:be|ge)zahlt",
-            r"forskudd",
-            r"acompte",
-        ),
-    ),
-    (
-        "net",
-        _label(
-            r"sub-?\s?total",
-            r"net(?:\s+(?:total|amount|sum))?",
-            rf"(?:total|amount|sum|summe|totalt?|beløp|gesamt(?:betrag)?)\s+{_WITHOUT}\s*{_TAX_WORD}?",
-            r"total\s+net",
-            r"zwischensumme",
-            r"(?:summe\s+|gesamt\s+)?netto(?:betrag|summe|beløp|total)?",
-            r"delsum",
-            r"(?:total|montant)\s+(?:h\.?t\.?|net\s+h\.?t\.?)",
-            r"sous-?total(?:\s+h\.?t\.?)?",
-        ),
-    ),
-    (
-        "inclusive",
-        _label(
-            rf"(?:total|amount|sum|summe|totalt?|beløp|gesamt(?:betrag|summe)?)\s*"
-            rf"\(?{_WITH}[^\d\n]*(?:{_TAX_WORD})?",
-            r"gross(?:\s+(?:total|amount))?",
-            r"(?:grand|invoice)\s+total",
-            r"total\s+amount",
-            r"gesamt(?:betrag|summe)(?:\s+brutto)?",
-            r"(?:summe\s+|gesamt\s+)?brutto(?:betrag|summe|beløp)?",
-            r"(?:rechnungs|end)(?:betrag|summe)",
-            r"(?:total|montant)\s+t\.?t\.?c\.?",
-            r"fakturabeløp",
-            r"totalbeløp",
-        ),
-    ),
-    ("discount", _label("discount", "rabatt", "remise", "nachlass")),
-    (
-        "charge",
-        _label(
-            r"(?:shipping|delivery|postage|freight|carriage)(?:\s+(?:cost|charge|fee)s?)?",
-            r"(?:versand|liefer|transport)(?:kosten|gebühr)",
-            "fracht",
-            "frakt",
-            r"frais\s+de\s+(?:port|livraison)",
-        ),
-    ),
-    ("tax", _label(rf"(?:total\s+)?{_TAX_WORD}")),
-    ("total", _label("total", "totalt", "sum", "summe", "gesamt", "totaal")),
-)
-_NOT_A_TAX = re.compile(
-    rf"{_TAX_WORD}[\s./-]*(?:reg(?:istration)?|id|ident\w*|{_NO}(?!\w)|invoice|date|point|exempt)",
-    re.IGNORECASE,
-)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -385,9 +171,9 @@ def _kind(rows: list[Row]) -> Kind:
     """Return what the first title says; a later word may speak of another document."""
     for row in rows[:40]:
         for cell in row.cells:
-            if _CREDIT_TITLE.match(cell.text):
+            if CREDIT_TITLE.match(cell.text):
                 return "credit_note"
-            if _TITLE.match(cell.text):
+            if TITLE.match(cell.text):
                 return "invoice"
     return "invoice"
 
@@ -499,17 +285,17 @@ def _speaks_of_buyer(text: str) -> bool:
 def _supplier(reading: _Reading, buyer_rows: dict[int, int], sender: str | None) -> Party:
     rows = reading.rows
     text = _outside_buyer(rows, buyer_rows)
-    name = _first(rows, SUPPLIER_LABELS, _WORDS, anchored=True) or sender or _letterhead(rows)
+    name = _first(rows, SUPPLIER_LABELS, WORDS, anchored=True) or sender or _letterhead(rows)
     if name is None:
         raise MissingFieldError("supplier", expected="a name, in the first line or beside 'From'")
-    ibans = [found[0].replace(" ", "") for found in _IBAN.finditer(text)]
-    without_ibans = _IBAN.sub(" ", text)
+    ibans = [found[0].replace(" ", "") for found in IBAN.finditer(text)]
+    without_ibans = IBAN.sub(" ", text)
     vat_id = _own_vat_id(reading, text)
-    registration = _REGISTRATION.search(without_ibans)
-    gln = _GLN.search(text)
+    registration = REGISTRATION.search(without_ibans)
+    gln = GLN.search(text)
     number = _first(rows, SUPPLIER_NUMBER_LABELS, REFERENCE)
-    tax_number = _TAX_NUMBER.search(text)
-    email = _EMAIL.search(text)
+    tax_number = TAX_NUMBER.search(text)
+    email = EMAIL.search(text)
     identifiers = [f"0088:{gln[1]}"] if gln else []
     identifiers += [number] if number else []
     identifiers += [f"IBAN:{iban}" for iban in ibans[:1]]
@@ -532,15 +318,12 @@ def _supplier(reading: _Reading, buyer_rows: dict[int, int], sender: str | None)
 
 def _own_vat_id(reading: _Reading, text: str) -> str | None:
     """Return the supplier's VAT identifier: of several, the one beside its bank and register."""
-    masked = _IBAN.sub(lambda iban: "#" * len(iban[0]), text)
-    found = [
-        (identifier, match.start())
-        for match in _VAT.finditer(masked)
-        if (identifier := vat_identifier(match[0])) and sum(map(str.isdigit, identifier)) >= 7
-    ]
+    masked = IBAN.sub(lambda iban: "#" * len(iban[0]), text)
+    found = [(vat_identifier(match[0]) or "", match.start()) for match in VAT.finditer(masked)]
     if not found:
-        return None
-    marks = [m.start() for pattern in (_IBAN, _BIC, _REGISTRATION) for m in pattern.finditer(text)]
+        labelled = LABELLED_VAT.search(masked)
+        return None if labelled is None else vat_identifier(labelled[1])
+    marks = [m.start() for pattern in (IBAN, BIC, REGISTRATION) for m in pattern.finditer(text)]
     if marks:
         found.sort(key=lambda each: min(abs(each[1] - mark) for mark in marks))
     own = found[0][0]
@@ -556,7 +339,7 @@ def _letterhead(rows: list[Row]) -> str | None:
         for cell in row.cells:
             words = cell.text.strip(" *=-_#|")
             plain_words = re.search(r"[^\W\d_]{2}", words) and ":" not in words
-            title = _TITLE.match(words) or _CREDIT_TITLE.match(words)
+            title = TITLE.match(words) or CREDIT_TITLE.match(words)
             page = re.match(r"(?:page|seite|side)\b", words, re.IGNORECASE)
             if plain_words and not title and not page:
                 return words
@@ -581,7 +364,7 @@ def _party(name: str | None) -> Party:
 
 
 def _buyer(reading: _Reading) -> Party | None:
-    name = _first(reading.rows, BUYER_LABELS, _NAME, anchored=True)
+    name = _first(reading.rows, BUYER_LABELS, NAME, anchored=True)
     return None if name is None else _party(name)
 
 
@@ -605,8 +388,8 @@ def _references(reading: _Reading) -> References:
 
 def _payment_means(rows: list[Row]) -> list[PaymentMeans]:
     text = "\n".join(row.text for row in rows)
-    iban = _IBAN.search(text)
-    bic = _BIC.search(text)
+    iban = IBAN.search(text)
+    bic = BIC.search(text)
     if iban is None:
         return []
     return [
@@ -620,18 +403,13 @@ def _payment_means(rows: list[Row]) -> list[PaymentMeans]:
     ]
 
 
-_LEAD = re.compile(
-    r"^(?:plus|zzgl\.?|zuzüglich|herav|hvorav|dont|of which|incl\.?)\s+", re.IGNORECASE
-)
-
-
 def _total_kind(text: str) -> str | None:
     """Return which total a cell is the label of, or None."""
     words = PERCENT.sub(" ", text).strip(" +-*|:")
-    words = _LEAD.sub("", words)
-    if _NOT_A_TAX.match(words):
+    words = LEAD.sub("", words)
+    if NOT_A_TAX.match(words):
         return None
-    return next((kind for kind, label in _TOTAL_KINDS if label.match(words)), None)
+    return next((kind for kind, label in TOTAL_KINDS if label.match(words)), None)
 
 
 @dataclass(frozen=True, slots=True)

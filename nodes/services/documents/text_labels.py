@@ -1,0 +1,283 @@
+"""Labels and forms that invoices in English, German, Norwegian and French use."""
+
+import re
+
+
+def _label(*alternatives: str) -> re.Pattern[str]:
+    joined = "|".join(alternatives)
+    return re.compile(rf"(?<![^\W\d_])(?:{joined})(?![^\W\d_])[\s:#.°º]*", re.IGNORECASE)
+
+
+_NO = r"(?:number|num|no|nr|nummer|numéro|numero|id|ref|n°|#)\.?"
+
+NUMBER_LABELS = (
+    _label(rf"(?:tax\s+)?invoice\s*{_NO}", rf"credit\s+(?:note|memo)\s*{_NO}", "invoice #"),
+    _label(
+        r"rechnungs-?\s?(?:nummer|nr)\.?",
+        r"rechnung\s+(?:nr|nummer)\.?",
+        r"gutschrift(?:s?-?\s?(?:nummer|nr)|\s+nr)\.?",
+        r"beleg-?(?:nummer|nr)\.?",
+    ),
+    _label(
+        r"faktura\s?-?(?:nummer|nr|no)\.?",
+        r"(?:kreditnota|kreditfaktura)\s?-?(?:nummer|nr)?\.?",
+        rf"facture\s*{_NO}",
+        rf"avoir\s*{_NO}",
+        r"(?:n°|numéro)\s*(?:de\s+)?(?:la\s+)?facture",
+    ),
+    _label("invoice", "credit note", "credit memo", "rechnung", "gutschrift", "faktura", "facture"),
+)
+ISSUE_LABELS = (
+    _label(
+        r"(?:invoice|tax|issue|billing|credit\s+note)\s+date",
+        r"date\s+(?:of\s+)?(?:issued?|invoice)",
+        r"issued(?:\s+on)?",
+        r"rechnungsdatum",
+        r"ausstellungsdatum",
+        r"belegdatum",
+        r"faktura-?dato",
+        r"date\s+(?:de\s+(?:la\s+)?facture|de\s+facturation|d'émission)",
+    ),
+    _label("dated", "date", "datum", "dato", "le", "du", "vom", "von"),
+)
+DUE_LABELS = (
+    _label(
+        r"(?:payment\s+)?due(?:\s+(?:date|on|by))?",
+        r"date\s+due",
+        r"pay(?:able|ment)?\s+(?:by|before|until)",
+        r"fällig(?:keit(?:sdatum)?|\s+(?:am|bis|zum))?",
+        r"zahlbar\s+bis(?:\s+zum)?",
+        r"forfalls?(?:dato)?",
+        r"betalingsfrist",
+        r"(?:date\s+d')?échéance(?:\s+le)?",
+        r"à\s+payer\s+avant(?:\s+le)?",
+    ),
+)
+DELIVERY_LABELS = (
+    _label(r"deliver(?:y|ed)(?:\s+(?:date|on))?", "lieferdatum", "leistungsdatum", "leveringsdato"),
+)
+ORDER_LABELS = (
+    _label(
+        rf"(?:purchase\s+order|your\s+order|order|p\.?\s?o\.?)\s*{_NO}",
+        r"purchase\s+order",
+        r"your\s+order",
+        r"(?:ihre\s+)?bestell(?:ung|-?nummer|-?nr)\.?(?:\s+nr\.?)?",
+        r"(?:deres\s+)?(?:bestilling|ordre|innkjøpsordre)s?-?(?:nummer|nr)\.?",
+        r"(?:bon\s+de\s+)?commande(?:\s*(?:n°|numéro))?",
+    ),
+)
+BUYER_REFERENCE_LABELS = (
+    _label(
+        r"(?:your|buyer|customer)\s+ref(?:erence)?\.?",
+        r"ihre?\s+(?:referenz|zeichen)",
+        r"leitweg-?id",
+        r"deres\s+ref(?:eranse)?\.?",
+        r"votre\s+référence",
+    ),
+)
+COST_LABELS = (
+    _label(
+        r"cost\s+cent(?:re|er)",
+        r"accounting\s+(?:cost|code)",
+        r"kostenstelle",
+        r"kostnadssted",
+        r"centre\s+de\s+coûts?",
+    ),
+)
+CONTRACT_LABELS = (
+    _label(
+        rf"contract\s*(?:{_NO})?",
+        r"vertrags?(?:-?nummer|-?nr)?\.?",
+        r"kontrakt(?:s?nummer|snr)?\.?",
+        r"contrat(?:\s*(?:n°))?",
+    ),
+)
+PRECEDING_LABELS = (
+    _label(
+        r"(?:original|credits|corrects|for|preceding|regarding|ref(?:erence)?)\s+"
+        rf"invoice\s*(?:{_NO})?",
+        r"zu(?:r)?\s+rechnung(?:\s+(?:nr|nummer)\.?)?",
+        r"gjelder\s+faktura(?:\s?nr\.?)?",
+        r"(?:sur|relatif\s+à)\s+(?:la\s+)?facture(?:\s*(?:n°))?",
+    ),
+)
+SUPPLIER_LABELS = (
+    _label("supplier", "seller", "vendor", "from", "lieferant", "verkäufer", "rechnungssteller"),
+    _label("leverandør", "selger", "fra", "fournisseur", "vendeur", "émetteur", "von"),
+)
+SUPPLIER_NUMBER_LABELS = (
+    _label(
+        rf"(?:supplier|vendor|creditor)\s*{_NO}",
+        r"(?:supplier|vendor)\s+code",
+        r"(?:lieferanten|kreditoren)-?\s?(?:nummer|nr)\.?",
+        r"leverandør-?(?:nummer|nr)\.?",
+        r"(?:n°|code|numéro)\s*fournisseur",
+    ),
+)
+BUYER_LABELS = (
+    _label(
+        r"bill(?:ed)?\s+to",
+        r"invoiced?\s+to",
+        r"sold\s+to",
+        "customer",
+        "buyer",
+        r"rechnungsempfänger",
+        r"rechnung\s+an",
+        "kunde",
+        "käufer",
+        r"faktura\s+til",
+        "kjøper",
+        r"facturé\s+à",
+        "client",
+        "acheteur",
+        "destinataire",
+    ),
+)
+
+REFERENCE = re.compile(r"(?=[\w./-]*\d)[^\W_][\w./-]*[^\W_]|\d")
+"""A number of a document or an order: letters, digits and joints, with a digit in it."""
+
+_VAT_FORMATS = (
+    "ATU99999999 BE9999999999 BG9999999999 BG999999999 CHE999999999 CY99999999A CZ9999999999 "
+    "CZ999999999 CZ99999999 DE999999999 DK99999999 EE999999999 EL999999999 ESX9999999X FI99999999 "
+    "FRXX999999999 GB999999999999 GB999999999 GR999999999 HR99999999999 HU99999999 IE9999999AA "
+    "IE9999999A IE9X99999A IT99999999999 LT999999999999 LT999999999 LU99999999 LV99999999999 "
+    "MT99999999 NL999999999B99 NO999999999MVA NO999999999 PL9999999999 PT999999999 RO9999999999 "
+    "SE999999999999 SI99999999 SK9999999999 XI999999999 999999999MVA"
+)
+"""VAT identifiers of European countries: `9` is a digit; `X` a digit or letter, and `A` a letter,
+behind the country's code."""
+
+
+def _vat_pattern(form: str) -> str:
+    kinds = {"9": "[0-9]", "X": "[A-Z0-9]", "A": "[A-Z]"}
+    country = len(form) - len(form.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ"))
+    prefix = min(country, 3 if form.startswith(("ATU", "CHE")) else 2)
+    literal = {form.index("B", prefix)} if form.startswith("NL") else set()
+    literal |= set(range(len(form) - 3, len(form))) if form.endswith("MVA") else set()
+    letters = [
+        letter if place < prefix or place in literal else kinds[letter]
+        for place, letter in enumerate(form)
+    ]
+    return "[ .-]?".join(letters)
+
+
+VAT = re.compile(
+    rf"(?<![A-Z0-9])(?:{'|'.join(map(_vat_pattern, _VAT_FORMATS.split()))})(?![A-Z0-9])"
+)
+LABELLED_VAT = re.compile(
+    r"(?:VAT|USt|UID|MwSt|TVA|MVA|BTW|GST)[-. ]*"
+    r"(?:(?:registration|reg|identification|ident|id|intracommunautaire|number|nummer|no|nr|n°|#)"
+    r"[-. ]*)*[:\s]\s*((?:[A-Z]{2,3}[ -]?)?[A-Z0-9]*[0-9][A-Z0-9.-]{4,14})",
+    re.IGNORECASE,
+)
+"""A VAT identifier by its label, for countries whose form is not known here."""
+
+IBAN = re.compile(
+    r"(?<![A-Z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Z0-9])"
+)
+GLN = re.compile(r"\bGLN\D{0,12}(\d{13})\b")
+REGISTRATION = re.compile(
+    r"(?:compan(?:y|ies)(?:\s+house)?|registration|reg\.?|organisations?-?|org\.?|hrb|siret|siren"
+    r"|cvr|kvk)\s*-?(?:number|nummer|nr|no|n°)?[\s.:#]*(\d[\d ]{5,17}\d)",
+    re.IGNORECASE,
+)
+TAX_NUMBER = re.compile(
+    r"(?:steuer-?(?:nummer|nr)\.?|tax\s+(?:number|no|id))[\s.:#]*(\d[\d/ ]{6,16}\d)", re.IGNORECASE
+)
+BIC = re.compile(r"\b(?:BIC|SWIFT)(?:-?code)?[\s:/]*([A-Z]{6}[A-Z0-9]{2}(?:[A-Z0-9]{3})?)\b")
+WORDS = re.compile(r"[^\W\d_].*")
+NAME = re.compile(r"[^\W\d_][^:]*$")
+EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
+
+CREDIT_TITLE = re.compile(
+    r"(?:credit\s+(?:note|memo)|(?:rechnungskorrektur|stornorechnung|gutschrift)|kreditnota"
+    r"|kreditfaktura|(?:facture\s+d')?avoir|note\s+de\s+crédit)\b",
+    re.IGNORECASE,
+)
+TITLE = re.compile(
+    r"(?:tax\s+|vat\s+|commercial\s+)?(?:invoice|rechnung|faktura|facture)\b", re.IGNORECASE
+)
+
+_WITHOUT = r"(?:excl?(?:uding|\.)?|ex\.?|before|without|exkl\.?|ohne|eks(?:kl)?\.?|uten|hors)"
+_WITH = r"(?:incl?(?:uding|\.)?|inkl\.?|inklusive|med|with)"
+_TAX_WORD = (
+    r"(?:vat|sales\s+tax|tax(?:es)?|gst|mwst\.?|m\.?w\.?st\.?|ust\.?|umsatzsteuer|mehrwertsteuer"
+    r"|mva\.?|merverdiavgift|moms|t\.?v\.?a\.?)"
+)
+TOTAL_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
+    (
+        "payable",
+        _label(
+            r"(?:amount|balance|total|sum)\s+(?:due|payable|to\s+pay)",
+            r"(?:please\s+pay|to\s+pay|payable)",
+            r"zu\s+zahlen(?:der\s+betrag)?",
+            r"zahlbetrag",
+            r"å\s+betale",
+            r"(?:net|reste|total|montant)\s+à\s+payer",
+        ),
+    ),
+    (
+        "prepaid",
+        _label(
+            r"(?:already\s+)?paid",
+            r"(?:deposit|prepayment|prepaid)",
+            r"(?:geleistete\s+)?anzahlung",
+            r"bereits\s+(?:be|ge)zahlt",
+            r"forskudd",
+            r"acompte",
+        ),
+    ),
+    (
+        "net",
+        _label(
+            r"sub-?\s?total",
+            r"net(?:\s+(?:total|amount|sum))?",
+            rf"(?:total|amount|sum|summe|totalt?|beløp|gesamt(?:betrag)?)\s+{_WITHOUT}\s*{_TAX_WORD}?",
+            r"total\s+net",
+            r"zwischensumme",
+            r"(?:summe\s+|gesamt\s+)?netto(?:betrag|summe|beløp|total)?",
+            r"delsum",
+            r"(?:total|montant)\s+(?:h\.?t\.?|net\s+h\.?t\.?)",
+            r"sous-?total(?:\s+h\.?t\.?)?",
+        ),
+    ),
+    (
+        "inclusive",
+        _label(
+            rf"(?:total|amount|sum|summe|totalt?|beløp|gesamt(?:betrag|summe)?)\s*"
+            rf"\(?{_WITH}[^\d\n]*(?:{_TAX_WORD})?",
+            r"gross(?:\s+(?:total|amount))?",
+            r"(?:grand|invoice)\s+total",
+            r"total\s+amount",
+            r"gesamt(?:betrag|summe)(?:\s+brutto)?",
+            r"(?:summe\s+|gesamt\s+)?brutto(?:betrag|summe|beløp)?",
+            r"(?:rechnungs|end)(?:betrag|summe)",
+            r"(?:total|montant)\s+t\.?t\.?c\.?",
+            r"fakturabeløp",
+            r"totalbeløp",
+        ),
+    ),
+    ("discount", _label("discount", "rabatt", "remise", "nachlass")),
+    (
+        "charge",
+        _label(
+            r"(?:shipping|delivery|postage|freight|carriage)(?:\s+(?:cost|charge|fee)s?)?",
+            r"(?:versand|liefer|transport)(?:kosten|gebühr)",
+            "fracht",
+            "frakt",
+            r"frais\s+de\s+(?:port|livraison)",
+        ),
+    ),
+    ("tax", _label(rf"(?:total\s+)?{_TAX_WORD}")),
+    ("total", _label("total", "totalt", "sum", "summe", "gesamt", "totaal")),
+)
+NOT_A_TAX = re.compile(
+    rf"{_TAX_WORD}[\s./-]*(?:reg(?:istration)?|id|ident\w*|{_NO}(?!\w)|invoice|date|point|exempt)",
+    re.IGNORECASE,
+)
+
+
+LEAD = re.compile(
+    r"^(?:plus|zzgl\.?|zuzüglich|herav|hvorav|dont|of which|incl\.?)\s+", re.IGNORECASE
+)
