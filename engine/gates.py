@@ -554,7 +554,7 @@ class Gates:
         )
         await self.note(
             connection,
-            gate,
+            await self.get(connection, gate.gate_id),
             "gate.reproposed",
             actor="agent",
             via="system",

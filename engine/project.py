@@ -169,6 +169,8 @@ class HoldfastSection(_Section):
         samples: documents that the first start submits.
         submit: the graph that `holdfast submit` starts when none is named.
         gates: defaults for the questions of a graph (deadline, expiry, assignees), by graph id.
+        teams: members by team; an assignee `team:x` whose team is not listed takes everybody.
+        emails: where people are told about reviews, by person.
     """
 
     migrations: list[str] = []
@@ -177,6 +179,8 @@ class HoldfastSection(_Section):
     samples: list[Sample] = []
     submit: str | None = None
     gates: dict[str, dict[str, Any]] = {}
+    teams: dict[str, list[str]] = {}
+    emails: dict[str, str] = {}
 
 
 class Project(BaseModel):

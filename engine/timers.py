@@ -129,17 +129,18 @@ class Timers:
                 "expires_in_seconds": window if hop else None,
             },
         )
+        now = await self._gates.get(connection, gate.gate_id)
         if hop:
             await self._note(
                 connection,
-                gate,
+                now,
                 "gate.escalated",
                 to=list(hop["to"]),
                 was=list(gate.assignees),
                 expired=expired,
             )
         else:
-            await self._note(connection, gate, "gate.overdue", assignees=list(gate.assignees))
+            await self._note(connection, now, "gate.overdue", assignees=list(gate.assignees))
 
     def _key(self, gate: Gate) -> dict[str, Any]:
         return {"tenant": self._database.tenant, "gate_id": gate.gate_id}
