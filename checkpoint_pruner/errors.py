@@ -65,3 +65,11 @@ class CheckpointPrunedError(PrunerError):
             f"checkpoint {checkpoint_id!r} of thread {thread_id!r} (namespace {checkpoint_ns!r}) "
             "no longer exists; load the thread again and retry from its head"
         )
+
+
+class ThreadExistsError(PrunerError):
+    """A copy onto a thread that has checkpoints of its own."""
+
+    def __init__(self, thread_id: str) -> None:
+        self.thread_id = thread_id
+        super().__init__(f"thread {thread_id!r} has checkpoints already; copy to a new id")

@@ -132,8 +132,8 @@ class Pruner:
         """Keep the arguments of `checkpoint_pruner.sweep` for every call of `sweep`."""
         self._conninfo = conninfo
         self._policy = policy
+        self._watermark: Watermark | None = settings.pop("watermark", None)
         self._settings = settings
-        self._watermark: Watermark | None = None
 
     def sweep(self, **changes: Any) -> Report:
         """Run one sweep; a few milliseconds when nothing was written since the last one."""

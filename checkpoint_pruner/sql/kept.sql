@@ -191,12 +191,9 @@ root_kept AS MATERIALIZED (
         k.thread_id,
         k.checkpoint_id,
         k.reason,
-        -- A fork replays its subgraphs from before its parent, even after the parent has gone.
-        CASE
-            WHEN c.metadata ->> 'source' IN ('update', 'fork')
-                THEN coalesce(c.parent_checkpoint_id, c.checkpoint_id)
-            ELSE c.checkpoint_id
-        END AS bound
+        -- A fork replays its subgraphs from before its parent, even after the parent has gone; with
+        -- durability "exit" every checkpoint does.
+        c.parent_checkpoint_id AS parent_id
     FROM (
         SELECT
             w.thread_id,
@@ -273,12 +270,13 @@ replay_floor AS MATERIALIZED (
     SELECT DISTINCT n.thread_id, n.checkpoint_ns, f.checkpoint_id
     FROM subgraph AS n
     JOIN root_kept AS k USING (thread_id)
+    CROSS JOIN LATERAL (VALUES (k.checkpoint_id), (k.parent_id)) AS replayed (bound)
     CROSS JOIN LATERAL (
         SELECT c.checkpoint_id
         FROM checkpoints AS c
         WHERE c.thread_id = n.thread_id
             AND c.checkpoint_ns = n.checkpoint_ns
-            AND c.checkpoint_id < k.bound
+            AND c.checkpoint_id < replayed.bound
         ORDER BY c.checkpoint_id DESC
         LIMIT 1
     ) AS f

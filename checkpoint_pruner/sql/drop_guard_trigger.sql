@@ -1,0 +1,2 @@
+-- Remove the guard's trigger.
+DROP TRIGGER IF EXISTS checkpoint_pruner_guard ON {schema}.checkpoints

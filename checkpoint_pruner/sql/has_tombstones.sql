@@ -1,0 +1,3 @@
+-- Whether the guard keeps a list of deleted threads here.
+SELECT to_regclass('checkpoint_pruner_tombstones') IS NOT NULL
+    AND has_table_privilege(to_regclass('checkpoint_pruner_tombstones')::oid, 'INSERT, UPDATE') AS writable

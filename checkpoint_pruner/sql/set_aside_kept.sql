@@ -1,0 +1,29 @@
+-- Set the checkpoints of some threads aside that the plan keeps.
+INSERT INTO compact_checkpoints (
+    thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata
+)
+SELECT
+    c.thread_id,
+    c.checkpoint_ns,
+    c.checkpoint_id,
+    CASE
+        WHEN c.metadata ->> 'source' IN ('update', 'fork') OR EXISTS (
+            SELECT
+            FROM kept AS p
+            WHERE p.thread_id = c.thread_id
+                AND p.checkpoint_ns = c.checkpoint_ns
+                AND p.checkpoint_id = c.parent_checkpoint_id
+        ) THEN c.parent_checkpoint_id
+    END,
+    c.type,
+    c.checkpoint,
+    c.metadata
+FROM checkpoints AS c
+WHERE c.thread_id = ANY(%(thread_ids)s)
+    AND EXISTS (
+        SELECT
+        FROM kept AS k
+        WHERE k.thread_id = c.thread_id
+            AND k.checkpoint_ns = c.checkpoint_ns
+            AND k.checkpoint_id = c.checkpoint_id
+    )
