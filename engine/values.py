@@ -75,6 +75,11 @@ def to_storable_json(value: Any) -> str:
     return _ESCAPED_NUL.sub(r"\1\\ufffd", text)
 
 
+def storable_copy(value: Any) -> Any:
+    """Return any value as JSON shapes that jsonb accepts."""
+    return json.loads(to_storable_json(value))
+
+
 def storable(value: Any, pointer: str, *, max_depth: int = MAX_DEPTH) -> Any:
     """Return what a node wrote as a checkpoint can hold it: the value itself when it is sound.
 

@@ -103,6 +103,7 @@ CREATE UNIQUE INDEX runs_one_running_per_thread_idx ON holdfast.runs (thread_id)
 CREATE INDEX runs_due_idx ON holdfast.runs (not_before, priority DESC, seq) WHERE status IN ('queued', 'running');
 CREATE INDEX runs_thread_idx ON holdfast.runs (thread_id, seq DESC);
 CREATE INDEX runs_list_idx ON holdfast.runs (tenant, status, created_at DESC);
+CREATE INDEX runs_stateless_idx ON holdfast.runs (finished_at) WHERE on_completion = 'delete' AND finished_at IS NOT NULL;
 
 CREATE TABLE holdfast.workers (
     tenant       text        NOT NULL DEFAULT 'default',

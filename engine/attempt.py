@@ -1,0 +1,361 @@
+"""One attempt of one run: from the claimed row to how it ended, on a leased connection."""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+import psycopg
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.runnables import RunnableConfig
+from langgraph.errors import GraphDrained, UnknownInterruptError
+from langgraph.pregel import Pregel
+from langgraph.runtime import RunControl
+from langgraph.store.base import BaseStore
+from langgraph.types import StateSnapshot
+
+from engine.bus import Subscription
+from engine.claims import Claim, Ending
+from engine.database import Database, statement
+from engine.errors import InvalidValueError
+from engine.events import Recording
+from engine.lease import LeaseLostError
+from engine.registry import Registry
+from engine.runs import CancelAction, PendingInterrupt, Run, RunStatus
+from engine.saver import RunSaver, attached
+from engine.streaming import Outcome, StreamEvent, StreamOptions, error_event, run_graph
+from engine.values import storable_copy
+from engine.wire import error_payload
+
+StopReason = Literal["cancel", "timeout", "shutdown", "lease"]
+
+# Ours to set: a caller's config may not name another thread or reach into LangGraph.
+RESERVED_KEYS = frozenset(
+    {"thread_id", "run_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"}
+)
+# LangGraph's own second line behind the gates: an answer to a question that is not pending
+# raises, before anything is written.
+STRICT_RESUME_KEY = "__pregel_strict_resume"
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What every attempt of a worker uses.
+
+    Attributes:
+        callbacks: LangChain handlers of every run, such as limits on model calls.
+    """
+
+    database: Database
+    registry: Registry
+    store: BaseStore
+    callbacks: Sequence[BaseCallbackHandler] = ()
+
+
+class Attempt:
+    """Runs a claimed run's graph and can be stopped from outside."""
+
+    def __init__(self, *, claim: Claim, saver: RunSaver, surroundings: Surroundings) -> None:
+        self.claim = claim
+        self._saver = saver
+        self._around = surroundings
+        self._control = RunControl()
+        self._outcome = Outcome()
+        self._task: asyncio.Task[None] | None = None
+        self._stopped: StopReason | None = None
+        self._cancel_action: CancelAction | None = claim.run.cancel_action
+
+    @property
+    def saver(self) -> RunSaver:
+        """The checkpointer of this attempt."""
+        return self._saver
+
+    def request_drain(self) -> None:
+        """Let the graph stop at its next superstep; its last one ends the run instead."""
+        self._control.request_drain()
+
+    def stop(self, reason: StopReason) -> None:
+        """Cancel what the graph is doing; the first reason counts."""
+        if self._stopped is None and self._task is not None and not self._task.done():
+            self._stopped = reason
+            self._task.cancel()
+
+    async def execute(self, recording: Recording, cancellations: Subscription) -> Ending:
+        """Run the graph to its end, its next question, or until it is stopped.
+
+        Args:
+            recording: takes the events.
+            cancellations: wakes when somebody may have cancelled a run of this thread.
+
+        Raises:
+            LeaseLostError: the connection that holds the thread is gone: nobody here may say how
+                the run ended.
+            psycopg.Error: the same, seen later.
+        """
+        run = self.claim.run
+        if run.attempts > run.max_attempts:
+            return await self._told("failed", error=_crash_loop(run))
+        if self._cancel_action is not None:  # while nobody executed it
+            return await self._cancelled()
+        loop = asyncio.get_running_loop()
+        self._task = asyncio.create_task(self._run(recording), name=f"run {run.run_id}")
+        watch = asyncio.create_task(self._watch(cancellations))
+        timer = loop.call_later(run.timeout_seconds or 3600.0, self.stop, "timeout")
+        failure: BaseException | None = None
+        try:
+            await self._task
+        except asyncio.CancelledError as error:
+            if self._stopped is None:
+                raise
+            failure = error
+        except Exception as error:
+            failure = error
+        finally:
+            self._task.cancel()
+            timer.cancel()
+            watch.cancel()
+        return await self._ending(failure, recording)
+
+    # Inside
+
+    async def _run(self, recording: Recording) -> None:
+        run = self.claim.run
+        config = graph_config(self.claim, callbacks=self._around.callbacks)
+        context = run.kwargs.get("context") or None
+        async with self._around.registry.graph(
+            run.graph_id, config, store=self._around.store, context=context
+        ) as bare:
+            graph = attached(bare, self._saver, self._around.store)
+            await self._stream(graph, config, context, recording)
+        if self._saver.refused is not None:
+            raise self._saver.refused
+
+    async def _stream(
+        self,
+        graph: Pregel[Any, Any, Any, Any],
+        config: RunnableConfig,
+        context: Any,
+        recording: Recording,
+    ) -> None:
+        payload: Mapping[str, Any] = self.claim.run.payload
+        if self.claim.continuing and "command" in payload:
+            payload = {"input": None}  # its updates are in the head already
+        try:
+            await self._stream_once(graph, config, context, recording, payload)
+        except UnknownInterruptError as error:
+            if not self.claim.recovered:
+                raise
+            # An earlier attempt gave these answers; what the thread still asks is asked again.
+            still = set(error.pending_ids or ()) & set(payload.get("resume") or ())
+            rest = {key: value for key, value in payload["resume"].items() if key in still}
+            payload = {"resume": rest} if rest else {"input": None}
+            await self._stream_once(graph, config, context, recording, payload)
+
+    async def _stream_once(
+        self,
+        graph: Pregel[Any, Any, Any, Any],
+        config: RunnableConfig,
+        context: Any,
+        recording: Recording,
+        payload: Mapping[str, Any],
+    ) -> None:
+        run = self.claim.run
+        stream = run_graph(
+            graph,
+            run_id=run.run_id,
+            attempt=run.attempts,
+            payload=payload,
+            config=config,
+            context=context,
+            options=StreamOptions.from_kwargs(run.kwargs),
+            control=self._control,
+            outcome=self._outcome,
+            wanted=recording.wanted,
+        )
+        async with aclosing(stream):
+            async for event in stream:
+                await _show(recording, event)
+
+    async def _watch(self, cancellations: Subscription) -> None:
+        run = self.claim.run
+        while True:
+            await cancellations.wait()
+            async with self._around.database.pool.connection() as connection:
+                cursor = await connection.execute(
+                    statement("read_run"),
+                    {"tenant": run.tenant, "run_id": run.run_id, "thread_id": None},
+                )
+                row = await cursor.fetchone()
+            if row is None or row["cancel_action"] is not None:
+                # A run that was deleted is not worth its effects either.
+                self._cancel_action = "interrupt" if row is None else row["cancel_action"]
+                self.stop("cancel")
+                return
+
+    async def _ending(self, failure: BaseException | None, recording: Recording) -> Ending:
+        if self._stopped == "lease" or (failure is not None and await self._lost()):
+            raise LeaseLostError(
+                "the connection that held the thread is gone", run_id=self.claim.run.run_id
+            ) from failure
+        if failure is None:
+            return await self._told(None)
+        if self._stopped == "cancel":
+            return await self._cancelled()
+        if isinstance(failure, GraphDrained) or self._stopped == "shutdown":
+            return Ending(status="queued")
+        if self._stopped == "timeout":
+            limit = self.claim.run.timeout_seconds
+            return await self._told(
+                "expired",
+                error={
+                    "error": "RunTimeoutError",
+                    "message": f"the run took longer than its limit of {limit:g} s",
+                },
+            )
+        await _show(recording, error_event(failure))
+        return await self._told("failed", error=error_payload(failure))
+
+    async def _cancelled(self) -> Ending:
+        rolled_back = self._cancel_action == "rollback"
+        if rolled_back:
+            await self._roll_back()
+        return await self._told("cancelled", rolled_back=rolled_back)
+
+    async def _roll_back(self) -> None:
+        run = self.claim.run
+        await self._saver.adelete_for_runs([run.run_id], thread_id=run.thread_id)
+
+    async def _snapshot(self) -> StateSnapshot | None:
+        run = self.claim.run
+        try:
+            async with self._around.registry.graph(
+                run.graph_id, store=self._around.store, access="threads.read"
+            ) as bare:
+                graph = attached(bare, self._saver, self._around.store)
+                return await graph.aget_state(_thread_config(run))
+        except InvalidValueError:
+            return None  # the project has no such graph any more
+
+    async def _lost(self) -> bool:
+        try:
+            await self.ping()
+        except psycopg.Error:
+            return True
+        return False
+
+    async def ping(self) -> None:
+        """Ask the lease's connection whether it lives.
+
+        Raises:
+            psycopg.Error: it does not.
+        """
+        async with self._saver.exclusive() as connection:
+            await connection.execute("SELECT 1")
+
+    async def _told(
+        self,
+        status: RunStatus | None,
+        *,
+        error: Mapping[str, Any] | None = None,
+        rolled_back: bool = False,
+    ) -> Ending:
+        """Return the ending with what the thread's head says; None: as the head says."""
+        snapshot = await self._snapshot()
+        if snapshot is None:
+            return Ending(status=status or "succeeded", error=error, rolled_back=rolled_back)
+        pending, interrupts = questions_of(snapshot)
+        output = self._outcome.output()
+        return Ending(
+            status=status or ("interrupted" if snapshot.next else "succeeded"),
+            error=error,
+            rolled_back=rolled_back,
+            state_known=True,
+            values=snapshot.values,
+            output=snapshot.values if output is None else output,
+            interrupts=interrupts,
+            pending=pending,
+        )
+
+
+def graph_config(claim: Claim, *, callbacks: Sequence[BaseCallbackHandler] = ()) -> RunnableConfig:
+    """Return the config that a claimed run's graph is invoked with.
+
+    The same `metadata.run_id` in every attempt is what makes LangGraph go on instead of applying
+    the input again.
+    """
+    run = claim.run
+    config = dict(run.kwargs.get("config") or {})
+    configurable = {
+        key: value
+        for key, value in (config.get("configurable") or {}).items()
+        if key not in RESERVED_KEYS and not key.startswith("__")
+    }
+    identity = {
+        "run_id": run.run_id,
+        "thread_id": run.thread_id,
+        "assistant_id": run.assistant_id,
+        "graph_id": run.graph_id,
+    }
+    configurable |= {**identity, "checkpoint_ns": "", STRICT_RESUME_KEY: True}
+    checkpoint_id = run.kwargs.get("checkpoint_id")
+    if checkpoint_id and not claim.continuing:
+        configurable["checkpoint_id"] = checkpoint_id
+    config["configurable"] = configurable
+    config["metadata"] = {**(config.get("metadata") or {}), **run.metadata, **identity}
+    if callbacks:
+        config["callbacks"] = list(callbacks)
+    return cast("RunnableConfig", config)
+
+
+def questions_of(
+    snapshot: StateSnapshot,
+) -> tuple[list[PendingInterrupt], dict[str, list[dict[str, Any]]]]:
+    """Return the questions that a head waits at, and how a thread's row shows them."""
+    configurable = snapshot.config.get("configurable", {})
+    pending: list[PendingInterrupt] = []
+    shown: dict[str, list[dict[str, Any]]] = {}
+    for task in snapshot.tasks:
+        for interrupt in task.interrupts:
+            value = storable_copy(interrupt.value)
+            schema = interrupt.response_schema
+            pending.append(
+                PendingInterrupt(
+                    interrupt_id=interrupt.id,
+                    value=value,
+                    response_schema=storable_copy(schema) if isinstance(schema, dict) else None,
+                    node=task.name,
+                    task_id=task.id,
+                    checkpoint_ns=str(configurable.get("checkpoint_ns", "")),
+                    checkpoint_id=str(configurable.get("checkpoint_id", "")),
+                )
+            )
+            shown.setdefault(task.id, []).append({"id": interrupt.id, "value": value})
+    return pending, shown
+
+
+async def _show(recording: Recording, event: StreamEvent) -> None:
+    # An event that cannot be kept is a gap in a stream, not the end of a run.
+    try:
+        await recording.append(event)
+    except psycopg.Error as error:
+        log.warning("event_lost", extra={"run_id": recording.run_id, "error": str(error)})
+
+
+def _thread_config(run: Run) -> RunnableConfig:
+    return {"configurable": {"thread_id": run.thread_id, "checkpoint_ns": ""}}
+
+
+def _crash_loop(run: Run) -> dict[str, Any]:
+    starts = list(run.attempt_log)[:-1]
+    return {
+        "error": "CrashLoopError",
+        "message": (
+            f"crash loop: {len(starts)} attempts ended with the death of their worker; the last"
+            f" one began at {starts[-1]['started_at'] if starts else 'an unknown time'}"
+        ),
+        "attempts": starts,
+    }

@@ -1,0 +1,200 @@
+"""What the holder of a thread's lease does to its runs: claim, finish, hand back.
+
+Every statement here goes through the connection that holds the lease. Whoever lost the lease has
+lost the connection, so no row changes by the hand of a worker that is out of date.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from engine.audit import Audit
+from engine.bus import Bus
+from engine.database import Connection, statement
+from engine.dispatch import Dispatcher
+from engine.outbox import Outbox
+from engine.runs import GateBook, PendingInterrupt, Run, RunStatus
+from engine.values import jsonb, storable_copy
+
+ThreadStatus = Literal["idle", "interrupted", "error"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A run that this worker executes now.
+
+    Attributes:
+        recovered: an earlier attempt began: the graph may stand anywhere in the run.
+        continuing: the thread's head is of this run already.
+        gates_open: questions are open on the thread.
+    """
+
+    run: Run
+    recovered: bool
+    continuing: bool
+    gates_open: bool
+    head_checkpoint_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ending:
+    """How an attempt ended.
+
+    Attributes:
+        status: the run's new status; `queued` hands it back.
+        error: `{"error", "message"}` of a run that failed or expired.
+        rolled_back: the run and what it saved are to be forgotten.
+        state_known: whether the four fields below were read from the thread's head.
+        values: the head's values.
+        output: what a waiting client is answered.
+        interrupts: `{task_id: [{id, value}]}` of the head.
+        pending: the questions of the head.
+    """
+
+    status: RunStatus
+    error: Mapping[str, Any] | None = None
+    rolled_back: bool = False
+    state_known: bool = False
+    values: Any = None
+    output: Any = None
+    interrupts: Mapping[str, Any] | None = None
+    pending: Sequence[PendingInterrupt] = ()
+
+    @property
+    def thread_status(self) -> ThreadStatus:
+        """The status of the thread when nothing else is queued on it."""
+        if self.pending or self.status == "interrupted":
+            return "interrupted"
+        return "error" if self.status in ("failed", "expired") else "idle"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claims:
+    """The transitions of runs under a lease, for one worker."""
+
+    tenant: str
+    worker_id: str
+    bus: Bus
+    dispatcher: Dispatcher
+    gates: GateBook
+    audit: Audit
+    outbox: Outbox
+
+    async def claim(
+        self, connection: Connection, thread_id: str, *, forgiven_run_id: str | None = None
+    ) -> Claim | None:
+        """Take the thread's next due run; None when there is none.
+
+        First what a predecessor left running, then answers, then input, and input only while no
+        question is open: LangGraph would drop the question. Each claim counts as an attempt,
+        except of `forgiven_run_id` when this worker held it: its connection broke, it did not die.
+        """
+        cursor = await connection.execute(
+            statement("claim_run"),
+            {
+                "tenant": self.tenant,
+                "thread_id": thread_id,
+                "worker_id": self.worker_id,
+                "forgiven_run_id": forgiven_run_id,
+            },
+        )
+        row = await cursor.fetchone()
+        if row is None:
+            return None
+        run = Run.from_row(row)
+        return Claim(
+            run=run,
+            recovered=len(run.attempt_log) > 1,
+            continuing=row["head_run_id"] == run.run_id,
+            gates_open=row["open_gates"] > 0,
+            head_checkpoint_id=row["head_checkpoint_id"],
+        )
+
+    async def finish(self, connection: Connection, claim: Claim, ending: Ending) -> bool:
+        """Write the end of a run in one transaction; false when the run is gone or not ours.
+
+        Run and thread, the questions the graph stopped at, the webhook, the log and the wake-ups
+        become visible together.
+        """
+        run = claim.run
+        async with connection.transaction():
+            await connection.execute(
+                statement("lock_thread"), {"tenant": self.tenant, "thread_id": run.thread_id}
+            )
+            if ending.status == "queued":
+                return await self._hand_back(connection, run)
+            cursor = await connection.execute(
+                statement("finish_run"),
+                {
+                    "tenant": self.tenant,
+                    "run_id": run.run_id,
+                    "thread_id": run.thread_id,
+                    "worker_id": self.worker_id,
+                    "status": ending.status,
+                    "thread_status": ending.thread_status,
+                    "error": None if ending.error is None else jsonb(ending.error),
+                    "output": jsonb(ending.output),
+                    "state_known": ending.state_known,
+                    "values": jsonb(ending.values),
+                    "interrupts": jsonb(ending.interrupts or {}),
+                },
+            )
+            if await cursor.fetchone() is None:
+                return False
+            if ending.state_known and (ending.pending or claim.gates_open):
+                await self.gates.record_pending(connection, run, ending.pending)
+            if run.webhook is not None and not ending.rolled_back:
+                await self._tell(connection, run, ending)
+            if ending.status not in ("succeeded", "interrupted"):
+                await self._note(connection, run, ending)
+            if ending.rolled_back:
+                await connection.execute(
+                    statement("delete_run"), {"tenant": self.tenant, "run_id": run.run_id}
+                )
+            await self.bus.notify(connection, f"run:{run.run_id}")
+            await self.bus.notify(connection, f"thread:{run.thread_id}")
+        return True
+
+    async def _hand_back(self, connection: Connection, run: Run) -> bool:
+        cursor = await connection.execute(
+            statement("requeue_run"),
+            {"tenant": self.tenant, "run_id": run.run_id, "worker_id": self.worker_id},
+        )
+        if await cursor.fetchone() is None:
+            return False
+        await self.dispatcher.enqueue(connection, run.thread_id, priority=run.priority)
+        return True
+
+    async def _tell(self, connection: Connection, run: Run, ending: Ending) -> None:
+        webhook = run.webhook or {}
+        await self.outbox.put(
+            connection,
+            kind="webhook",
+            target=str(webhook["url"]),
+            headers=dict(webhook.get("headers") or {}),
+            message_id=f"run:{run.run_id}",
+            payload={
+                "run_id": run.run_id,
+                "thread_id": run.thread_id,
+                "assistant_id": run.assistant_id,
+                "graph_id": run.graph_id,
+                "status": ending.status,
+                "metadata": run.metadata,
+                "values": ending.output,
+                "interrupts": ending.interrupts or {},
+                "error": ending.error,
+                "created_at": run.created_at.isoformat(),
+                "run_started_at": None if run.started_at is None else run.started_at.isoformat(),
+            },
+        )
+
+    async def _note(self, connection: Connection, run: Run, ending: Ending) -> None:
+        await self.audit.append(
+            connection,
+            actor="system",
+            via="worker",
+            action=f"run.{'rolled_back' if ending.rolled_back else ending.status}",
+            thread_id=run.thread_id,
+            run_id=run.run_id,
+            details={"attempts": run.attempts, **(storable_copy(ending.error) or {})},
+        )

@@ -1,0 +1,270 @@
+"""A worker: takes tickets, takes the lease of each thread, and runs what is due on it.
+
+So many runs at once, each on a connection of its own that holds the thread's lease and does all
+the writing. A worker that is told to stop hands its runs back; one that dies needs to do nothing.
+"""
+
+import asyncio
+import logging
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+import psycopg
+
+from engine.attempt import Attempt, Surroundings
+from engine.bus import Bus, Subscription
+from engine.claims import Claim, Claims
+from engine.database import Database, statement
+from engine.dispatch import Dispatcher
+from engine.events import Events
+from engine.lease import LeaseConnection, LeaseLostError, open_lease_connection
+from engine.saver import RunSaver, keep_ids_after
+
+# How long a worker that lost its connection waits before it looks at the thread again.
+RETRY_SECONDS = (0.1, 0.3, 1.0)
+# Bounded tries: after that the sweeper has it.
+MAX_RETRIES = 20
+
+log = logging.getLogger(__name__)
+
+
+def new_worker_id() -> str:
+    """Return an id that no other process has, short enough for a connection's name."""
+    return uuid4().hex[:16]
+
+
+@dataclass(slots=True, kw_only=True)
+class Worker:
+    """Executes runs in this process.
+
+    Attributes:
+        worker_id: names this process in `holdfast.workers` and in its connections.
+        concurrency: runs at once.
+        heartbeat_seconds: how often the leases' connections are asked whether they live.
+        drain_seconds: how long running nodes may take when the worker stops.
+        max_value_bytes: largest encoded value of a channel.
+    """
+
+    database: Database
+    bus: Bus
+    events: Events
+    dispatcher: Dispatcher
+    claims: Claims
+    surroundings: Surroundings
+    worker_id: str
+    concurrency: int = 10
+    heartbeat_seconds: float = 2.0
+    drain_seconds: float = 25.0
+    max_value_bytes: int = 8 * 1_048_576
+    draining: bool = field(default=False, init=False)
+    _attempts: dict[str, Attempt] = field(default_factory=dict, init=False)
+    _busy: dict[str, bool] = field(default_factory=dict, init=False)
+    _idle: list[LeaseConnection] = field(default_factory=list, init=False)
+    _places: asyncio.Semaphore = field(init=False)
+    _forgiven: dict[str, str] = field(default_factory=dict, init=False)
+    _ended: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _background: set[asyncio.Task[None]] = field(default_factory=set, init=False)
+
+    def __post_init__(self) -> None:
+        self._places = asyncio.Semaphore(self.concurrency)
+
+    @property
+    def running(self) -> int:
+        """Runs being executed now."""
+        return len(self._attempts)
+
+    async def run_once(self) -> None:
+        """Do everything that is due and return: tickets first, then threads without one."""
+        while not self.draining:
+            await self.dispatcher.drain(self.work_on, concurrency=self.concurrency)
+            lost = await self._lost_threads()
+            if not lost:
+                return
+            await asyncio.gather(*(self.work_on(thread_id) for thread_id in lost))
+
+    async def consume(self) -> None:
+        """Work on tickets until cancelled."""
+        keeper = asyncio.create_task(self._keep_leases(), name="holdfast leases")
+        try:
+            await self.dispatcher.consume(self.work_on, concurrency=self.concurrency)
+        finally:
+            keeper.cancel()
+            with suppress(asyncio.CancelledError):
+                await keeper
+
+    def offer(self, thread_id: str) -> None:
+        """Work on a thread at once if a place is free; its ticket comes anyway."""
+        if self.draining or self._places.locked():
+            return
+        self._spawn(self.work_on(thread_id))
+
+    async def drain(self) -> None:
+        """Let running graphs stop at their next superstep, then cancel what is left.
+
+        Their runs go back to the queue without costing an attempt.
+        """
+        self.draining = True
+        for attempt in self._attempts.values():
+            attempt.request_drain()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.drain_seconds):
+                await self._until_idle()
+        for attempt in list(self._attempts.values()):
+            attempt.stop("shutdown")
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self.drain_seconds):
+                await self._until_idle()
+
+    async def close(self) -> None:
+        """Close the connections; leases that are still held are free with that."""
+        for task in self._background:
+            task.cancel()
+        await asyncio.gather(*self._background, return_exceptions=True)
+        while self._idle:
+            await self._idle.pop().close()
+
+    async def work_on(self, thread_id: str) -> None:
+        """Run what is due on a thread until nothing is; at once when somebody else does it."""
+        if thread_id in self._busy:
+            self._busy[thread_id] = True  # whoever works on it looks once more
+            return
+        if self.draining:
+            return
+        self._busy[thread_id] = False
+        try:
+            async with self._places:
+                while await self._hold(thread_id) or self._busy[thread_id]:
+                    self._busy[thread_id] = False
+                    if self.draining:
+                        return
+        except (psycopg.Error, LeaseLostError, OSError, TimeoutError) as error:
+            log.warning("lease_lost", extra={"thread_id": thread_id, "error": str(error)})
+            if not self.draining:
+                self._spawn(self._try_again(thread_id))
+        finally:
+            del self._busy[thread_id]
+
+    # Inside
+
+    async def _hold(self, thread_id: str) -> bool:
+        """Take the lease, run what is due, give it back; return whether more came meanwhile."""
+        lease = await self._connection()
+        try:
+            if not await lease.take(thread_id):
+                self._idle.append(lease)
+                return False
+            async with self.bus.subscribe(f"cancel:{thread_id}") as cancellations:
+                while not self.draining:
+                    claim = await self.claims.claim(
+                        lease.connection,
+                        thread_id,
+                        forgiven_run_id=self._forgiven.pop(thread_id, None),
+                    )
+                    if claim is None:
+                        break
+                    await self._attempt(lease, claim, cancellations)
+            more = await lease.release()
+        except BaseException:
+            # Nobody knows what state it is in, and closing it frees the lease.
+            await lease.close()
+            raise
+        self._idle.append(lease)
+        return more
+
+    async def _attempt(
+        self, lease: LeaseConnection, claim: Claim, cancellations: Subscription
+    ) -> None:
+        run = claim.run
+        keep_ids_after(claim.head_checkpoint_id)
+        saver = RunSaver(
+            lease.connection,
+            serde=self.surroundings.registry.serializer(),
+            max_value_bytes=self.max_value_bytes,
+        )
+        attempt = Attempt(claim=claim, saver=saver, surroundings=self.surroundings)
+        self._attempts[run.run_id] = attempt
+        try:
+            async with self.events.record(
+                run_id=run.run_id,
+                thread_id=run.thread_id,
+                resumable=bool(run.kwargs.get("stream_resumable")),
+                followed_by=run.kwargs.get("followed_by"),
+            ) as recording:
+                ending = await attempt.execute(recording, cancellations)
+                await recording.flush()
+                async with saver.exclusive() as connection:
+                    written = await self.claims.finish(connection, claim, ending)
+                if written:
+                    await recording.finish(ending.status)
+        except (psycopg.Error, LeaseLostError):
+            self._forgiven[run.thread_id] = run.run_id
+            raise
+        finally:
+            del self._attempts[run.run_id]
+            self._ended.set()
+        log.info(
+            "run_ended",
+            extra={
+                "run_id": run.run_id,
+                "thread_id": run.thread_id,
+                "status": ending.status,
+                "attempt": run.attempts,
+                "written": written,
+            },
+        )
+
+    async def _connection(self) -> LeaseConnection:
+        while self._idle:
+            lease = self._idle.pop()
+            if not lease.lost:
+                return lease
+        return await open_lease_connection(self.database, self.worker_id)
+
+    async def _try_again(self, thread_id: str) -> None:
+        """Look at a thread again whose lease broke in our hands: the database may be back."""
+        for pause in (*RETRY_SECONDS, *[RETRY_SECONDS[-1]] * MAX_RETRIES):
+            await asyncio.sleep(pause)
+            try:
+                async with self.database.pool.connection() as connection:
+                    await connection.execute("SELECT 1")
+            except (psycopg.Error, OSError):
+                continue
+            await self.work_on(thread_id)
+            return
+
+    async def _keep_leases(self) -> None:
+        """Notice within a heartbeat that a lease is lost, although the node does not write."""
+        while True:
+            await asyncio.sleep(self.heartbeat_seconds)
+            await asyncio.gather(*(self._check(attempt) for attempt in self._attempts.values()))
+
+    async def _check(self, attempt: Attempt) -> None:
+        try:
+            await attempt.ping()
+        except psycopg.Error:
+            attempt.stop("lease")
+
+    async def _lost_threads(self) -> list[str]:
+        async with self.database.pool.connection() as connection:
+            cursor = await connection.execute(
+                statement("list_lost_threads"),
+                {
+                    "tenant": self.database.tenant,
+                    "grace_seconds": 0.0,
+                    "limit": self.concurrency,
+                },
+            )
+            return [row["thread_id"] for row in await cursor.fetchall()]
+
+    async def _until_idle(self) -> None:
+        while self._attempts:
+            self._ended.clear()
+            await self._ended.wait()
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._background.discard)
