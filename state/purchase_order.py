@@ -328,6 +328,7 @@ class Answer(TypedDict):
 
     type: str
     comment: str | None
+    decided_by: str | None
 
 
 Question = Literal["order", "proposal", "credit_note", "doubt"]
@@ -431,3 +432,15 @@ def due(state: PurchaseOrder) -> Order:
     if order is None:
         raise ValueError("the state holds no order yet")
     return order
+
+
+def read_invoice(state: PurchaseOrder) -> Invoice:
+    """Return the invoice of a state that must have one.
+
+    Raises:
+        ValueError: it has none; the wiring is wrong.
+    """
+    invoice = state.get("invoice")
+    if invoice is None:
+        raise ValueError("the state holds no invoice yet")
+    return invoice

@@ -88,8 +88,7 @@ async def open_services(settings: ProcessSettings) -> AsyncIterator[Services]:
 
 def make_brain(settings: ProcessSettings) -> Brain:
     """Return the Brain that the settings name."""
-    rules = RuleBrain(default_department=settings.default_department)
-    return rules
+    return RuleBrain(default_department=settings.default_department)
 
 
 def standin_services(erp: Erp | None, brain: Brain) -> Services:

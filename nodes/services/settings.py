@@ -5,6 +5,9 @@ from typing import Literal, Self
 from pydantic import AliasChoices, Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+RETRY_PAUSE_SECONDS = 8.0
+"""Longest pause between two calls of a model; a provider that asks for more is given up on."""
+
 
 class ProcessSettings(BaseSettings):
     """What the purchase order process is told by its environment."""
@@ -77,3 +80,8 @@ class ProcessSettings(BaseSettings):
         """Whether a model proposes: it is named, and there is a way to reach it."""
         reachable = self.openai_api_key is not None or self.openai_base_url is not None
         return self.brain != "rules" and self.openai_model is not None and reachable
+
+    @property
+    def brain_seconds(self) -> float:
+        """The longest time that a proposal may take, repeats and their pauses included."""
+        return (1 + self.openai_max_retries) * (self.openai_timeout_seconds + RETRY_PAUSE_SECONDS)
