@@ -155,14 +155,25 @@ def compare(
 
 
 def differences(
-    world: World, before: Driver, after: Driver, shape: Shape, target: str | None
+    world: World,
+    before: Driver,
+    after: Driver,
+    shape: Shape,
+    target: str | None,
+    counterpart: str | None = None,
 ) -> list[str]:
-    """Compare one checkpoint (None: the head) by reading it and by every way to go on from it."""
-    key = (before.thread_id, target)
+    """Compare one checkpoint (None: the head) by reading it and by every way to go on from it.
+
+    Clones share their ids; threads that were driven apart name the `counterpart` of the target in
+    `before`, and are compared without ids.
+    """
+    exact = counterpart is None and target is not None
+    origin = counterpart or target
+    key = (before.thread_id, origin)
     if key not in world.seen:
-        world.seen[key] = observe(world, before, shape, target)
+        world.seen[key] = observe(world, before, shape, origin, exact=exact)
     expected = world.seen[key]
-    actual = observe(world, after, shape, target)
+    actual = observe(world, after, shape, target, exact=exact)
     return [
         f"{target or 'head'} {probe}:\n  expected {expected[probe]}\n  actual   {actual[probe]}"
         for probe in expected
@@ -170,15 +181,17 @@ def differences(
     ]
 
 
-def observe(world: World, driver: Driver, shape: Shape, target: str | None) -> dict[str, Any]:
+def observe(
+    world: World, driver: Driver, shape: Shape, target: str | None, *, exact: bool
+) -> dict[str, Any]:
     """Read one checkpoint, then replay it, answer it and feed it, each on a scratch copy."""
     snapshot = driver.state(target)
-    seen: dict[str, Any] = {"state": dump(describe(snapshot, exact=True), driver.thread_id)}
+    seen: dict[str, Any] = {"state": dump(describe(snapshot, exact=exact), driver.thread_id)}
     answers = {item.id: {"answered": True} for item in snapshot.interrupts}
     probes: dict[str, list[Any]] = {"replay": [None], "feed": [shape.feed(100)]}
     if answers:
         probes["answer"] = [Command(resume=answers), shape.feed(101)]
-        first = dict(sorted(answers.items())[:1])
+        first = {min(snapshot.interrupts, key=lambda item: dump(item.value)).id: {"answered": 1}}
         probes["answer one"] = [Command(resume=first)]
     else:
         probes["feed"].append(shape.feed(102))
