@@ -1,0 +1,407 @@
+"""The state of threads: read at any checkpoint, listed, changed from outside."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.errors import EmptyInputError, InvalidUpdateError
+from langgraph.store.base import BaseStore
+from langgraph.types import Command, Interrupt, PregelTask, Send, StateSnapshot, StateUpdate
+from langgraph_sdk.runtime import AccessContext
+
+from engine.assistants import Scope
+from engine.database import Connection, statement
+from engine.errors import ConflictError, InvalidValueError, NotFoundError
+from engine.registry import Graph, Registry
+from engine.saver import RunSaver, attached
+from engine.threads import Thread, Threads
+from engine.values import jsonb
+from engine.wire import to_plain
+
+CHECKPOINT_KEYS = ("thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map")
+MAX_HISTORY = 1_000
+MAX_SUPERSTEPS = 10_000
+
+EMPTY_STATE: Mapping[str, Any] = {
+    "values": None,
+    "next": [],
+    "tasks": [],
+    "metadata": None,
+    "created_at": None,
+    "checkpoint": None,
+    "parent_checkpoint": None,
+    "interrupts": [],
+    "checkpoint_id": None,
+    "parent_checkpoint_id": None,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where in a thread: a checkpoint of the root graph or of a subgraph's namespace.
+
+    Attributes:
+        checkpoint_id: None for the newest one.
+        checkpoint_ns: empty for the root graph.
+    """
+
+    checkpoint_id: str | None = None
+    checkpoint_ns: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ThreadStates:
+    """Reads and changes what the checkpoints of threads hold.
+
+    Every checkpoint a caller names is looked up first: LangGraph itself would start an unknown
+    one from empty state.
+    """
+
+    threads: Threads
+    registry: Registry
+    store: BaseStore
+
+    async def get(
+        self,
+        thread_id: str,
+        place: Place = Place(),
+        *,
+        subgraphs: bool = False,
+        scope: Scope | None = None,
+    ) -> dict[str, Any]:
+        """Return the state at a place as JSON shapes; all null for a thread that never ran.
+
+        Raises:
+            NotFoundError: no such thread or checkpoint.
+        """
+        async with self.threads.database.transaction() as connection:
+            thread = await self.threads.read(connection, thread_id, scope=scope, with_values=False)
+            if thread.graph_id is None:
+                if place.checkpoint_id is not None:
+                    raise NotFoundError("checkpoint", place.checkpoint_id)
+                return dict(EMPTY_STATE)
+            await self._hold(connection, thread_id, place)
+            async with self._graph(thread, connection, "threads.read") as graph:
+                snapshot = await self._snapshot(graph, thread_id, place, subgraphs=subgraphs)
+            return state_to_wire(snapshot)
+
+    async def history(
+        self,
+        thread_id: str,
+        *,
+        limit: int = 10,
+        before: Place | None = None,
+        metadata: Mapping[str, Any] | None = None,
+        checkpoint_ns: str = "",
+        scope: Scope | None = None,
+    ) -> list[dict[str, Any]]:
+        """Return the states of a thread, newest first.
+
+        Args:
+            thread_id: the thread.
+            limit: at most this many, `MAX_HISTORY` at the most.
+            before: only states older than this checkpoint.
+            metadata: only checkpoints whose metadata contains this.
+            checkpoint_ns: a subgraph's namespace; empty for the root graph.
+            scope: what the thread's metadata must contain.
+
+        Raises:
+            NotFoundError: no such thread.
+        """
+        async with self.threads.database.transaction() as connection:
+            thread = await self.threads.read(connection, thread_id, scope=scope, with_values=False)
+            if thread.graph_id is None:
+                return []
+            config = _config(thread_id, Place(checkpoint_ns=checkpoint_ns))
+            async with self._graph(thread, connection, "threads.read") as graph:
+                try:
+                    return [
+                        state_to_wire(snapshot)
+                        async for snapshot in graph.aget_state_history(
+                            config,
+                            filter=dict(metadata) if metadata else None,
+                            before=None if before is None else _config(thread_id, before),
+                            limit=min(limit, MAX_HISTORY),
+                        )
+                    ]
+                except ValueError as error:
+                    raise NotFoundError("subgraph", checkpoint_ns) from error
+
+    async def update(
+        self,
+        thread_id: str,
+        values: Any,
+        *,
+        as_node: str | None = None,
+        place: Place = Place(),
+        actor: str = "system",
+        via: str = "api",
+        scope: Scope | None = None,
+    ) -> dict[str, Any]:
+        """Write to a thread's state as if a node had, and return the new checkpoint's address.
+
+        Questions that the old head waited at are withdrawn, for nobody could answer them any
+        more; the audit log keeps who did that. A node that asks cannot be written for while its
+        question is open: that is what deciding is for.
+
+        Raises:
+            NotFoundError: no such thread or checkpoint.
+            ThreadBusyError: a run is at work on the thread.
+            ConflictError: the node waits for a decision, or the thread has no graph yet.
+            InvalidValueError: the graph cannot take this update.
+        """
+        async with self.threads.held(thread_id) as connection:
+            thread = await self.threads.read(connection, thread_id, scope=scope, with_values=False)
+            await self._hold(connection, thread_id, place)
+            withdrawn = await self._withdraw(
+                connection, thread_id, as_node=as_node, actor=actor, via=via
+            )
+            async with self._graph(thread, connection, "threads.update") as graph:
+                config = {**thread.config, **_config(thread_id, place)}
+                try:
+                    written = await graph.aupdate_state(
+                        cast("RunnableConfig", config), values, as_node
+                    )
+                except (InvalidUpdateError, EmptyInputError, ValueError, TypeError) as error:
+                    raise InvalidValueError(
+                        "/values", f"an update the graph takes ({error})"
+                    ) from error
+                snapshot = await graph.aget_state(_config(thread_id, Place()))
+            await self._settle(connection, thread_id, snapshot)
+            address = _address(written)
+            await self.threads.audit.append(
+                connection,
+                actor=actor,
+                via=via,
+                action="state.updated",
+                thread_id=thread_id,
+                details={
+                    "as_node": as_node,
+                    "channels": sorted(values) if isinstance(values, Mapping) else None,
+                    "from_checkpoint_id": place.checkpoint_id,
+                    "checkpoint_id": address and address.get("checkpoint_id"),
+                    "withdrawn_gates": withdrawn,
+                },
+            )
+            await self.threads.bus.notify(connection, f"thread:{thread_id}")
+        return {"checkpoint": address, "configurable": address, **_short(address)}
+
+    async def apply_supersteps(
+        self, connection: Connection, thread: Thread, supersteps: Sequence[Mapping[str, Any]]
+    ) -> None:
+        """Build a new thread's past out of updates, in the transaction that makes the thread.
+
+        Raises:
+            ConflictError: the thread's metadata names no graph.
+            InvalidValueError: the graph cannot take an update.
+        """
+        steps = [
+            [
+                StateUpdate(_update_values(update), update.get("as_node"))
+                for update in step.get("updates") or ()
+            ]
+            for step in supersteps
+        ]
+        async with self._graph(thread, connection, "threads.update") as graph:
+            try:
+                await graph.abulk_update_state(_config(thread.thread_id, Place()), steps)
+            except (InvalidUpdateError, EmptyInputError, ValueError, TypeError) as error:
+                raise InvalidValueError(
+                    "/supersteps", f"updates the graph takes ({error})"
+                ) from error
+            snapshot = await graph.aget_state(_config(thread.thread_id, Place()))
+        await self._settle(connection, thread.thread_id, snapshot)
+
+    @asynccontextmanager
+    async def _graph(
+        self, thread: Thread, connection: Connection, access: AccessContext
+    ) -> AsyncIterator[Graph]:
+        if thread.graph_id is None:
+            raise ConflictError(
+                f"thread {thread.thread_id!r} has no graph yet; start a run, or name one in"
+                " metadata.graph_id",
+                thread_id=thread.thread_id,
+            )
+        saver = RunSaver(connection, serde=self.registry.serializer())
+        async with self.registry.graph(
+            thread.graph_id, thread.config, store=self.store, access=access
+        ) as graph:
+            yield attached(graph, saver, self.store)
+
+    async def _snapshot(
+        self, graph: Graph, thread_id: str, place: Place, *, subgraphs: bool
+    ) -> StateSnapshot:
+        try:
+            snapshot = await graph.aget_state(_config(thread_id, place), subgraphs=subgraphs)
+        except ValueError as error:
+            raise NotFoundError("subgraph", place.checkpoint_ns) from error
+        if place.checkpoint_ns and _address(snapshot.config) is None:
+            raise NotFoundError("subgraph", place.checkpoint_ns)
+        return snapshot
+
+    async def _hold(self, connection: Connection, thread_id: str, place: Place) -> None:
+        """Check that a named checkpoint exists, and keep the pruner off it."""
+        if place.checkpoint_id is None:
+            return
+        cursor = await connection.execute(
+            statement("hold_checkpoint"),
+            {
+                "thread_id": thread_id,
+                "checkpoint_ns": place.checkpoint_ns,
+                "checkpoint_id": place.checkpoint_id,
+            },
+        )
+        if await cursor.fetchone() is None:
+            raise NotFoundError("checkpoint", place.checkpoint_id)
+
+    async def _withdraw(
+        self, connection: Connection, thread_id: str, *, as_node: str | None, actor: str, via: str
+    ) -> list[str]:
+        waiting = await self.threads.gates.live(connection, thread_id)
+        for gate in waiting:
+            if as_node == gate.node:
+                raise ConflictError(
+                    f"node {as_node!r} waits for a decision; decide review {gate.gate_id!r}",
+                    thread_id=thread_id,
+                    gate_id=gate.gate_id,
+                )
+        return await self.threads.gates.cancel_open(
+            connection, thread_id, reason="the state was changed from outside", actor=actor, via=via
+        )
+
+    async def _settle(
+        self, connection: Connection, thread_id: str, snapshot: StateSnapshot
+    ) -> None:
+        interrupts = interrupts_to_wire(snapshot.tasks)
+        await connection.execute(
+            statement("set_thread_state"),
+            {
+                "tenant": self.threads.database.tenant,
+                "thread_id": thread_id,
+                "status": "interrupted" if interrupts else "idle",
+                "values": jsonb(snapshot.values),
+                "interrupts": jsonb(interrupts),
+            },
+        )
+
+
+def state_to_wire(snapshot: StateSnapshot) -> dict[str, Any]:
+    """Return a state as the Agent Server shows it, in JSON shapes."""
+    checkpoint = _address(snapshot.config)
+    parent = _address(snapshot.parent_config)
+    wire: dict[str, Any] = {
+        "values": snapshot.values,
+        "next": list(snapshot.next),
+        "tasks": [_task(task) for task in snapshot.tasks],
+        "metadata": snapshot.metadata,
+        "created_at": snapshot.created_at,
+        "checkpoint": checkpoint,
+        "parent_checkpoint": parent,
+        "interrupts": [_interrupt(interrupt) for interrupt in snapshot.interrupts],
+        "checkpoint_id": checkpoint and checkpoint.get("checkpoint_id"),
+        "parent_checkpoint_id": parent and parent.get("checkpoint_id"),
+    }
+    plain: dict[str, Any] = to_plain(wire)
+    return plain
+
+
+def interrupts_to_wire(tasks: Sequence[PregelTask]) -> dict[str, list[dict[str, Any]]]:
+    """Return what a thread waits for, by task id."""
+    return {
+        task.id: [_interrupt(interrupt) for interrupt in task.interrupts]
+        for task in tasks
+        if task.interrupts
+    }
+
+
+def selected(state: Mapping[str, Any], select: Sequence[str] | None) -> dict[str, Any]:
+    """Return the asked-for fields of a state; `values.<key>` picks one key.
+
+    Raises:
+        InvalidValueError: there is no such field.
+    """
+    if not select:
+        return dict(state)
+    result: dict[str, Any] = {}
+    for name in select:
+        field, dot, key = name.partition(".")
+        if field not in EMPTY_STATE or (dot and field != "values"):
+            raise InvalidValueError(
+                "/select", f"one of {', '.join(EMPTY_STATE)} or values.<key>", name
+            )
+        if not dot:
+            result[field] = state[field]
+        elif "values" not in select:
+            values = state["values"]
+            if isinstance(values, Mapping) and key in values:
+                result.setdefault("values", {})[key] = values[key]
+            else:
+                result.setdefault("values", {})
+    return result
+
+
+def _config(thread_id: str, place: Place) -> RunnableConfig:
+    configurable: dict[str, Any] = {
+        "thread_id": thread_id,
+        "checkpoint_ns": place.checkpoint_ns,
+    }
+    if place.checkpoint_id is not None:
+        configurable["checkpoint_id"] = place.checkpoint_id
+    return {"configurable": configurable}
+
+
+def _address(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    configurable = (config or {}).get("configurable") or {}
+    address = {key: configurable[key] for key in CHECKPOINT_KEYS if key in configurable}
+    return address if address.get("checkpoint_id") else None
+
+
+def _short(address: Mapping[str, Any] | None) -> dict[str, Any]:
+    return {"checkpoint_id": address["checkpoint_id"]} if address else {}
+
+
+def _task(task: PregelTask) -> dict[str, Any]:
+    nested = state_to_wire(task.state) if isinstance(task.state, StateSnapshot) else None
+    place = (
+        (task.state.get("configurable") or None)
+        if isinstance(task.state, Mapping)
+        else nested and nested["checkpoint"]
+    )
+    return {
+        "id": task.id,
+        "name": task.name,
+        "path": task.path,
+        "error": None if task.error is None else _error(task.error),
+        "interrupts": [_interrupt(interrupt) for interrupt in task.interrupts],
+        "checkpoint": place,
+        "state": nested,
+        "result": task.result,
+    }
+
+
+def _error(error: Any) -> str:
+    return f"{type(error).__name__}({error})" if isinstance(error, BaseException) else str(error)
+
+
+def _interrupt(interrupt: Interrupt) -> dict[str, Any]:
+    shown: dict[str, Any] = {"value": interrupt.value, "id": interrupt.id}
+    schema = getattr(interrupt, "response_schema", None)
+    return shown if schema is None else {**shown, "response_schema": schema}
+
+
+def _update_values(update: Mapping[str, Any]) -> Any:
+    command = update.get("command")
+    if not command:
+        return update.get("values")
+    goto = command.get("goto") or ()
+    targets = [goto] if isinstance(goto, str | Mapping) else list(goto)
+    return Command(
+        update=command.get("update"),
+        resume=command.get("resume"),
+        goto=[
+            Send(target["node"], target.get("input")) if isinstance(target, Mapping) else target
+            for target in targets
+        ],
+    )
