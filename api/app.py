@@ -7,13 +7,21 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from api import problems
+from api.bodies import StrictBodies
 from api.middleware import SameOrigin, SecurityHeaders
+from api.routes import runs, stateless_runs, thread_stream
 from api.scheduler import open_scheduler
 from api.settings import Settings
+from engine.notifications import NotificationOptions
 from engine.project import read_project
 from engine.runtime import EngineOptions, open_engine
 
 VERSION = "0.1.0"
+ROUTERS = (
+    runs.router,
+    stateless_runs.router,
+    thread_stream.router,
+)
 # What LangGraph's clients read from answers: the run's address, counts of lists.
 EXPOSED_HEADERS = (
     "content-location",
@@ -45,12 +53,14 @@ def create_app(settings: Settings, *, database_url: str) -> FastAPI:
     app = FastAPI(
         title="Holdfast",
         version=VERSION,
-        summary="Durable LangGraph agents with human review, behind the LangGraph Agent Server API.",
+        summary="Durable LangGraph agents with human review; the LangGraph Agent Server API.",
         lifespan=lifespan,
     )
     app.state.settings = settings
     app.state.project = project
     problems.install(app)
+    for router in ROUTERS:
+        app.include_router(router)
     origins = settings.cors_origins or tuple(
         project.http.cors.allow_origins if project.http.cors else ()
     )
@@ -64,6 +74,7 @@ def create_app(settings: Settings, *, database_url: str) -> FastAPI:
             # Chrome asks before a public page (Studio) may reach a server on a private address.
             allow_private_network=True,
         )
+    app.add_middleware(StrictBodies, max_bytes=settings.max_body_bytes, max_depth=options.max_depth)
     app.add_middleware(SameOrigin, allowed_origins=origins)
     app.add_middleware(SecurityHeaders)
     return app
@@ -76,10 +87,20 @@ def engine_options(settings: Settings, *, database_url: str, run_worker: bool) -
         config_path=settings.config,
         run_worker=run_worker,
         concurrency=settings.concurrency,
+        pool_size=settings.pool_size,
         drain_seconds=settings.drain_seconds,
         max_queue_depth=settings.max_queue_depth,
         max_queue_age_seconds=settings.max_queue_age_seconds,
         run_timeout_seconds=settings.run_timeout_seconds,
         undo_seconds=settings.undo_seconds,
         max_body_bytes=settings.max_body_bytes,
+        secret=settings.secret,
+        smtp_url=settings.smtp_url,
+        notifications=NotificationOptions(
+            webhook=settings.notify_webhook,
+            slack=settings.notify_slack,
+            email=settings.notify_email,
+            arguments=settings.notify_arguments,
+            public_url=settings.public_url,
+        ),
     )

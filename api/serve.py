@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import socket
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -10,13 +11,15 @@ from typing import Any
 import psycopg
 import uvicorn
 
-from api.app import create_app
+from api.app import create_app, engine_options
 from api.embedded_postgres import default_data_directory, embedded_postgres
+from api.scheduler import open_scheduler
 from api.settings import Settings
 from api.welcome import welcome
 from engine.errors import ConfigurationError
 from engine.migrate import migrate, project_migrations
 from engine.project import read_project
+from engine.runtime import EngineOptions, open_engine
 
 CONNECT_TIMEOUT_SECONDS = 5
 # Streams only observe: a stopping server does not wait for clients that keep theirs open.
@@ -46,6 +49,28 @@ def serve(settings: Settings) -> None:
             started=lambda: welcome(settings, project, address),
         )
         server.run(sockets=[listener])
+
+
+def work(settings: Settings, *, once: bool) -> None:
+    """Execute runs until SIGINT or SIGTERM, or with `once` until nothing is due."""
+    project = read_project(settings.config)
+    with database(settings) as url:
+        asyncio.run(migrate(url, project_migrations(project)))
+        options = engine_options(settings, database_url=url, run_worker=not once)
+        asyncio.run(_work(options, settings, once=once))
+
+
+async def _work(options: EngineOptions, settings: Settings, *, once: bool) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    async with open_engine(options) as engine:
+        if once:
+            await engine.run_once()
+            return
+        async with open_scheduler(engine, settings):
+            await stopped.wait()
 
 
 def migrate_database(settings: Settings) -> list[str]:
