@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal, cast
 
 import psycopg
@@ -22,6 +22,8 @@ from engine.database import Database, statement
 from engine.errors import InvalidValueError
 from engine.events import Recording
 from engine.lease import LeaseLostError
+from engine.limits import Permits
+from engine.provider_limits import ProviderLimits
 from engine.registry import Registry
 from engine.runs import CancelAction, PendingInterrupt, Run, RunStatus
 from engine.saver import RunSaver, attached
@@ -47,13 +49,15 @@ class Surroundings:
     """What every attempt of a worker uses.
 
     Attributes:
-        callbacks: LangChain handlers of every run, such as limits on model calls.
+        permits: places shared by all processes.
+        llm_limits: model calls at once, by provider.
     """
 
     database: Database
     registry: Registry
     store: BaseStore
-    callbacks: Sequence[BaseCallbackHandler] = ()
+    permits: Permits | None = None
+    llm_limits: Mapping[str, int] = field(default_factory=dict)
 
 
 class Attempt:
@@ -124,15 +128,25 @@ class Attempt:
 
     async def _run(self, recording: Recording) -> None:
         run = self.claim.run
-        config = graph_config(self.claim, callbacks=self._around.callbacks)
+        limits = self._limits()
+        config = graph_config(self.claim, callbacks=[limits] if limits else [])
         context = run.kwargs.get("context") or None
-        async with self._around.registry.graph(
-            run.graph_id, config, store=self._around.store, context=context
-        ) as bare:
-            graph = attached(bare, self._saver, self._around.store)
-            await self._stream(graph, config, context, recording)
+        try:
+            async with self._around.registry.graph(
+                run.graph_id, config, store=self._around.store, context=context
+            ) as bare:
+                graph = attached(bare, self._saver, self._around.store)
+                await self._stream(graph, config, context, recording)
+        finally:
+            if limits is not None:
+                await limits.release_all()
         if self._saver.refused is not None:
             raise self._saver.refused
+
+    def _limits(self) -> ProviderLimits | None:
+        if self._around.permits is None or not self._around.llm_limits:
+            return None
+        return ProviderLimits(permits=self._around.permits, limits=self._around.llm_limits)
 
     async def _stream(
         self,
@@ -227,7 +241,7 @@ class Attempt:
 
     async def _roll_back(self) -> None:
         run = self.claim.run
-        await self._saver.adelete_for_runs([run.run_id], thread_id=run.thread_id)
+        await self._saver.forget_run(run.run_id, run.thread_id)
 
     async def _snapshot(self) -> StateSnapshot | None:
         run = self.claim.run

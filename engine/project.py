@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator
 
 from engine.errors import ConfigurationError
 
@@ -171,6 +171,7 @@ class HoldfastSection(_Section):
         gates: defaults for the questions of a graph (deadline, expiry, assignees), by graph id.
         teams: members by team; an assignee `team:x` whose team is not listed takes everybody.
         emails: where people are told about reviews, by person.
+        llm_limits: model calls at once over all processes, by provider (`openai`, …).
     """
 
     migrations: list[str] = []
@@ -180,6 +181,7 @@ class HoldfastSection(_Section):
     submit: str | None = None
     gates: dict[str, dict[str, Any]] = {}
     teams: dict[str, list[str]] = {}
+    llm_limits: dict[str, PositiveInt] = {}
     emails: dict[str, str] = {}
 
 

@@ -15,6 +15,7 @@ from engine.dispatch import Dispatcher
 from engine.errors import ConflictError, InvalidValueError, NotFoundError, ThreadBusyError
 from engine.limits import QueueGuard
 from engine.values import jsonb
+from engine.webhooks import WebhookPolicy, check_headers
 
 RunStatus = Literal[
     "queued", "running", "interrupted", "succeeded", "failed", "cancelled", "expired"
@@ -250,6 +251,7 @@ class Runs:
     gates: GateBook
     audit: Audit
     guard: QueueGuard
+    webhooks: WebhookPolicy | None = None
     max_attempts: int = 5
     run_timeout_seconds: float = 3600.0
 
@@ -269,6 +271,9 @@ class Runs:
             OverloadedError: the queue is too long or too old; not for answers.
         """
         command = dict(request.command or {})
+        if request.webhook is not None and self.webhooks is not None:
+            self.webhooks.check_url(request.webhook)
+            check_headers(request.webhook_headers)
         resumes = command.get("resume") is not None
         if not resumes:
             await self.guard.check(connection)

@@ -17,13 +17,13 @@ from uuid import UUID
 import psycopg
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
+    BaseCheckpointSaver,
     ChannelVersions,
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
 )
 from langgraph.checkpoint.base import id as checkpoint_ids
-from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.checkpoint.serde import _msgpack
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.pregel import Pregel
@@ -33,6 +33,7 @@ from psycopg.rows import DictRow, dict_row
 
 from engine.database import Connection, statement
 from engine.errors import ConfigurationError, InvalidValueError
+from engine.pruning_saver import PruningSaver
 from engine.values import refused_values, storable
 
 OPERATION_TIMEOUT_SECONDS = 5.0
@@ -70,7 +71,7 @@ def keep_ids_after(checkpoint_id: str | None) -> None:
 
 
 def attached(
-    graph: Pregel[Any, Any, Any, Any], saver: AsyncPostgresSaver, store: BaseStore | None
+    graph: Pregel[Any, Any, Any, Any], saver: BaseCheckpointSaver[Any], store: BaseStore | None
 ) -> Pregel[Any, Any, Any, Any]:
     """Return the graph with this checkpointer and store.
 
@@ -102,7 +103,7 @@ class _Refusal:
     error: InvalidValueError | None = None
 
 
-class RunSaver(AsyncPostgresSaver):
+class RunSaver(PruningSaver):
     """A checkpointer on one connection of its own.
 
     Attributes:
@@ -186,22 +187,19 @@ class RunSaver(AsyncPostgresSaver):
         sound = [(channel, self._storable(channel, value)) for channel, value in writes]
         await super().aput_writes(config, sound, task_id, task_path)
 
-    async def adelete_for_runs(
-        self, run_ids: Sequence[str], *, thread_id: str | None = None
-    ) -> None:
-        """Delete what these runs saved: their checkpoints, writes, and answers they gave.
+    async def forget_run(self, run_id: str, thread_id: str) -> None:
+        """Delete what a run saved on its thread: checkpoints, writes, and answers it gave.
 
-        A question that one of them had answered is pending again afterwards.
+        A question that it had answered is pending again afterwards.
         """
-        parameters = {"run_ids": list(run_ids), "thread_id": thread_id}
         async with self.exclusive() as connection, connection.transaction():
-            cursor = await connection.execute(statement("delete_checkpoints_of_runs"), parameters)
-            threads = sorted({row["thread_id"] for row in await cursor.fetchall()})
-            for touched in threads or ([thread_id] if thread_id else []):
-                await connection.execute(statement("unanswer_questions"), {"thread_id": touched})
-                await connection.execute(
-                    statement("delete_unreferenced_blobs"), {"thread_id": touched}
-                )
+            await connection.execute(
+                statement("delete_checkpoints_of_run"), {"run_id": run_id, "thread_id": thread_id}
+            )
+            await connection.execute(statement("unanswer_questions"), {"thread_id": thread_id})
+            await connection.execute(
+                statement("delete_unreferenced_blobs"), {"thread_id": thread_id}
+            )
 
     @asynccontextmanager
     async def _cursor(self, *, pipeline: bool = False) -> AsyncIterator[AsyncCursor[DictRow]]:

@@ -2,14 +2,16 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import datetime
 
 import procrastinate
 import psycopg
+from procrastinate.connector import Notify
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
+from psycopg import sql
 
 from engine.database import Connection, Database, statement
 from engine.dispatch import Handler
@@ -20,8 +22,31 @@ TASK = "holdfast.drain_thread"
 POLL_SECONDS = 1.0
 STALLED_SECONDS = 30.0
 RESTART_SECONDS = 0.25
+# An idle connection that a firewall dropped looks alive; a query now and then finds out.
+PROBE_SECONDS = 15.0
 
 log = logging.getLogger(__name__)
+
+
+class _Connector(procrastinate.PsycopgConnector):
+    """Procrastinate's own, which cannot listen beside a pool of autocommit connections."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__()
+        self._database = database
+
+    async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
+        """Call `on_notification` for every notification until the connection is lost."""
+        connection = await self._database.connect(application_name="holdfast tickets")
+        async with connection:
+            for channel in channels:
+                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
+            while True:
+                async for notification in connection.notifies(timeout=PROBE_SECONDS):
+                    await on_notification(
+                        channel=notification.channel, payload=notification.payload
+                    )
+                await connection.execute("SELECT 1")
 
 
 class ProcrastinateDispatcher:
@@ -105,6 +130,6 @@ async def open_dispatcher(database: Database) -> AsyncIterator[ProcrastinateDisp
     """Use the process's own pool for tickets."""
     # One line for every ticket would drown the log; what fails is a warning.
     logging.getLogger("procrastinate").setLevel(logging.WARNING)
-    app = procrastinate.App(connector=procrastinate.PsycopgConnector())
+    app = procrastinate.App(connector=_Connector(database))
     async with app.open_async(database.pool):
         yield ProcrastinateDispatcher(app)
