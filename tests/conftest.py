@@ -7,12 +7,17 @@ without it an embedded PostgreSQL is started for the session.
 
 import asyncio
 import os
+import socket
+import threading
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
+import uvicorn
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
@@ -110,3 +115,26 @@ def shared_invoices() -> Path:
     if not folder.is_dir():
         pytest.skip("the shared e-invoices (../shared/data/invoices) are not on this machine")
     return folder
+
+
+@pytest.fixture
+def serve_app() -> Iterator[Callable[[Any], str]]:
+    """Return a function that serves an ASGI application on a free port and returns its URL."""
+    with ExitStack() as stack:
+        yield lambda app: stack.enter_context(_served(app))
+
+
+@contextmanager
+def _served(app: Any) -> Iterator[str]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    config = uvicorn.Config(app, log_level="critical", lifespan="off")
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+    finally:
+        # Requests that hang on purpose are not waited for.
+        server.should_exit = server.force_exit = True
+        thread.join()
+        listener.close()

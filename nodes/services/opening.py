@@ -17,6 +17,8 @@ from nodes.services import (
     Orders,
     Suppliers,
 )
+from nodes.services.brain import FallbackBrain
+from nodes.services.brain_openai import OpenAiBrain
 from nodes.services.brain_rules import RuleBrain
 from nodes.services.database import Database
 from nodes.services.document_store import PostgresDocumentStore
@@ -67,7 +69,7 @@ async def open_services(settings: ProcessSettings) -> AsyncIterator[Services]:
                 headers=_authorization(settings),
             )
             erp = HttpErp(await stack.enter_async_context(client))
-        brain = make_brain(settings)
+        brain = await stack.enter_async_context(open_brain(settings))
         if settings.database_url is None:
             yield standin_services(erp, brain)
             return
@@ -86,9 +88,18 @@ async def open_services(settings: ProcessSettings) -> AsyncIterator[Services]:
         )
 
 
-def make_brain(settings: ProcessSettings) -> Brain:
-    """Return the Brain that the settings name."""
-    return RuleBrain(default_department=settings.default_department)
+@asynccontextmanager
+async def open_brain(settings: ProcessSettings) -> AsyncIterator[Brain]:
+    """Yield the Brain that the settings name; a model has the rules to stand in for it."""
+    rules = RuleBrain(default_department=settings.default_department)
+    if not settings.uses_model:
+        yield rules
+        return
+    model = OpenAiBrain(settings)
+    try:
+        yield FallbackBrain(model, rules)
+    finally:
+        await model.close()
 
 
 def standin_services(erp: Erp | None, brain: Brain) -> Services:
