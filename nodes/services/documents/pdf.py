@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from io import BytesIO
 
 from pypdf import PageObject, PdfReader
-from pypdf.errors import DependencyError
+from pypdf.errors import DependencyError, FileNotDecryptedError
 from pypdf.generic import ArrayObject, DictionaryObject, StreamObject
 
 from nodes.services.documents.xml_tree import shortened
@@ -42,14 +42,15 @@ def open_pdf(content: bytes) -> PdfReader:
     """
     try:
         reader = PdfReader(BytesIO(content))
-        locked = reader.is_encrypted and not reader.decrypt("")
+        if reader.is_encrypted and not reader.decrypt(""):
+            raise _locked()
         len(reader.pages)
-    except DependencyError as error:
+    except (DependencyError, FileNotDecryptedError) as error:
         raise _locked() from error
+    except UnreadableDocumentError:
+        raise
     except Exception as error:  # pypdf raises whatever the broken bytes lead it to
         raise _broken(error) from error
-    if locked:
-        raise _locked()
     return reader
 
 
@@ -101,8 +102,10 @@ def _page_text(page: PageObject) -> str:
 
 def _named_files(reader: PdfReader) -> Iterator[tuple[str, bytes]]:
     for file in reader.attachment_list:
-        if file.name.lower().endswith(".xml") and len(file.content) <= MAX_EMBEDDED_BYTES:
-            yield file.name, file.content
+        # The key of the name tree may be anything; the file's own name stands beside it.
+        name = file.alternative_name or file.name
+        if name.lower().endswith(".xml") and len(file.content) <= MAX_EMBEDDED_BYTES:
+            yield name, file.content
 
 
 def _associated_files(reader: PdfReader) -> Iterator[tuple[str, bytes]]:
@@ -117,7 +120,7 @@ def _associated_files(reader: PdfReader) -> Iterator[tuple[str, bytes]]:
         stream = streams.get("/F") if isinstance(streams, DictionaryObject) else None
         data = None if stream is None else stream.get_object()
         if name.lower().endswith(".xml") and isinstance(data, StreamObject):
-            yield name, data.get_data()[: MAX_EMBEDDED_BYTES + 1]
+            yield name, data.get_data()[:MAX_EMBEDDED_BYTES]
 
 
 def _broken(error: Exception) -> UnreadableDocumentError:

@@ -337,7 +337,7 @@ def _letterhead(rows: list[Row]) -> str | None:
     """Return the first words that are no title, label, address or amount."""
     for row in rows[:15]:
         for cell in row.cells:
-            words = cell.text.strip(" *=-_#|")
+            words = re.split(r"\s*[\u00b7\u2022\u25cf|]\s*", cell.text.strip(" *=-_#|"))[0]
             plain_words = re.search(r"[^\W\d_]{2}", words) and ":" not in words
             title = TITLE.match(words) or CREDIT_TITLE.match(words)
             page = re.match(r"(?:page|seite|side)\b", words, re.IGNORECASE)

@@ -167,14 +167,16 @@ VAT = re.compile(
 )
 LABELLED_VAT = re.compile(
     r"(?:VAT|USt|UID|MwSt|TVA|MVA|BTW|GST)[-. ]*"
-    r"(?:(?:registration|reg|identification|ident|id|intracommunautaire|number|nummer|no|nr|n°|#)"
-    r"[-. ]*)*[:\s]\s*((?:[A-Z]{2,3}[ -]?)?[A-Z0-9]*[0-9][A-Z0-9.-]{4,14})",
+    r"(?:(?:(?:registration|reg|identification|ident|id|intracommunautaire|number|nummer|no|nr|n°|#)"
+    r"[-. ]*)+[:\s]*|:\s*(?=[A-Z]{2}))(?!(?:EUR|USD|GBP|NOK|SEK|DKK|CHF)\b)"
+    r"((?:[A-Z]{2,3}[ -]?)?[A-Z0-9]*[0-9][A-Z0-9.-]{4,14})",
     re.IGNORECASE,
 )
 """A VAT identifier by its label, for countries whose form is not known here."""
 
 IBAN = re.compile(
-    r"(?<![A-Z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2,7}(?: ?[A-Z0-9]{1,3})?(?![A-Z0-9])"
+    r"(?<![A-Z0-9])[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){2}"
+    r"(?: ?[A-Z0-9]{3}|(?: ?[A-Z0-9]{4}){1,5}(?: ?[A-Z0-9]{1,3})?)(?![A-Z0-9])"
 )
 GLN = re.compile(r"\bGLN\D{0,12}(\d{13})\b")
 REGISTRATION = re.compile(
@@ -279,5 +281,7 @@ NOT_A_TAX = re.compile(
 
 
 LEAD = re.compile(
-    r"^(?:plus|zzgl\.?|zuzüglich|herav|hvorav|dont|of which|incl\.?)\s+", re.IGNORECASE
+    r"^(?:plus|less|minus|moins|abzgl\.?|abzüglich|zzgl\.?|zuzüglich|herav|hvorav|dont|of\s+which"
+    r"|incl\.?)\s+",
+    re.IGNORECASE,
 )
