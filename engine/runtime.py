@@ -17,6 +17,7 @@ from engine.attempt import Surroundings
 from engine.audit import Audit
 from engine.bus import Bus, open_bus
 from engine.claims import Claims
+from engine.conversations import Conversations
 from engine.database import Database, open_database
 from engine.dispatch import Dispatcher
 from engine.dispatch.procrastinate import open_dispatcher
@@ -31,6 +32,7 @@ from engine.notifications import NotificationOptions, Notifications
 from engine.outbox import Outbox
 from engine.project import Project
 from engine.registry import Registry, load_registry
+from engine.reviews.feed import Feed
 from engine.reviews.people import People
 from engine.reviews.service import Reviews
 from engine.runs import Runs
@@ -105,6 +107,7 @@ class Engine:
     database: Database
     bus: Bus
     events: Events
+    conversations: Conversations
     dispatcher: Dispatcher
     store: BaseStore
     audit: Audit
@@ -117,6 +120,7 @@ class Engine:
     states: ThreadStates
     people: People
     reviews: Reviews
+    feed: Feed
     signals: Signals
     timers: Timers
     links: Links
@@ -288,6 +292,7 @@ async def _assemble(
         database=database,
         bus=bus,
         events=events,
+        conversations=Conversations(database=database),
         dispatcher=dispatcher,
         store=store,
         audit=audit,
@@ -300,6 +305,7 @@ async def _assemble(
         states=ThreadStates(threads=threads, registry=registry, store=store),
         people=people,
         reviews=reviews,
+        feed=Feed(bus),
         signals=signals,
         timers=timers,
         links=links,
