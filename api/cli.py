@@ -8,7 +8,7 @@ from typing import Annotated
 import click
 import typer
 
-from api.commands import documents, threads
+from api.commands import documents, reviews, threads
 from api.commands.server import CommandError
 from api.settings import Settings, load_settings
 from engine.errors import ConfigurationError
@@ -21,6 +21,7 @@ app = typer.Typer(
     help="Durable LangGraph agents with human review. `holdfast serve` starts the server.",
 )
 app.command("submit")(documents.submit)
+app.add_typer(reviews.app, name="reviews")
 app.add_typer(threads.app, name="threads")
 
 FAILED = 1

@@ -1,1 +1,1 @@
-"""One file per group of commands of the `holdfast` command line; they talk to the server over HTTP."""
+"""One file per group of `holdfast` commands; they talk to the server over HTTP."""
