@@ -7,9 +7,18 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from api import problems
-from api.bodies import StrictBodies
+from api.bodies import JsonBodies
 from api.middleware import SameOrigin, SecurityHeaders
-from api.routes import runs, stateless_runs, thread_stream
+from api.routes import (
+    assistants,
+    links,
+    protocol,
+    reviews,
+    runs,
+    signals,
+    stateless_runs,
+    thread_stream,
+)
 from api.scheduler import open_scheduler
 from api.settings import Settings
 from engine.notifications import NotificationOptions
@@ -18,9 +27,14 @@ from engine.runtime import EngineOptions, open_engine
 
 VERSION = "0.1.0"
 ROUTERS = (
+    assistants.router,
     runs.router,
     stateless_runs.router,
     thread_stream.router,
+    protocol.router,
+    reviews.router,
+    signals.router,
+    links.router,
 )
 # What LangGraph's clients read from answers: the run's address, counts of lists.
 EXPOSED_HEADERS = (
@@ -74,7 +88,7 @@ def create_app(settings: Settings, *, database_url: str) -> FastAPI:
             # Chrome asks before a public page (Studio) may reach a server on a private address.
             allow_private_network=True,
         )
-    app.add_middleware(StrictBodies, max_bytes=settings.max_body_bytes, max_depth=options.max_depth)
+    app.add_middleware(JsonBodies, max_bytes=settings.max_body_bytes, max_depth=options.max_depth)
     app.add_middleware(SameOrigin, allowed_origins=origins)
     app.add_middleware(SecurityHeaders)
     return app

@@ -1,4 +1,4 @@
-"""The command line's way to a server: the official SDK, one place that turns failures into sentences."""
+"""The way to a server: the official SDK, and one place that says failures in sentences."""
 
 import os
 from collections.abc import Iterator
