@@ -616,7 +616,7 @@ class Runs:
             details={"action": action},
         )
         if not run.finished:
-            await self.bus.notify(connection, f"cancel:{run_id}")
+            await self.bus.notify(connection, f"cancel:{run.thread_id}")
             await self.dispatcher.enqueue(connection, run.thread_id, priority=run.priority)
             return run
         if action == "rollback":

@@ -326,9 +326,10 @@ async def _working(engine: Engine) -> AsyncIterator[None]:
     finally:
         consuming.cancel()  # takes no more tickets; those in hand are waited for
         await engine.worker.drain()
-        for task in (consuming, sweeping):
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+        with suppress(asyncio.CancelledError):
+            await consuming
+        sweeping.cancel()
+        with suppress(asyncio.CancelledError):
+            await sweeping
         with suppress(psycopg.Error):
             await engine.sweeper.say_goodbye()

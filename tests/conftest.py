@@ -10,7 +10,7 @@ import os
 import socket
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -138,3 +138,32 @@ def _served(app: Any) -> Iterator[str]:
         server.should_exit = server.force_exit = True
         thread.join()
         listener.close()
+
+
+@pytest.fixture
+def marked_database(migrated_database: str, monkeypatch: pytest.MonkeyPatch) -> str:
+    """Return a fresh database in which the graph `steps` counts what it did."""
+    with psycopg.connect(migrated_database, autocommit=True) as connection:
+        connection.execute("CREATE TABLE marks (thread_id text, key text, run_id text)")
+        connection.execute("CREATE TABLE keyed_marks (key text PRIMARY KEY)")
+    monkeypatch.setenv("HOLDFAST_DATABASE_URL", migrated_database)
+    return migrated_database
+
+
+@pytest.fixture
+def engine_options(marked_database: str) -> Callable[..., Any]:
+    """Return a factory of options for an engine on a fresh database with the test graphs."""
+    from engine.runtime import EngineOptions
+
+    graphs = Path(__file__).parent / "graphs" / "langgraph.json"
+    defaults = {"database_url": marked_database, "config_path": graphs, "undo_seconds": 0.0}
+    return lambda **overrides: EngineOptions(**{**defaults, **overrides})
+
+
+@pytest.fixture
+async def engine(engine_options: Callable[..., Any]) -> AsyncIterator[Any]:
+    """Return an open engine with a worker."""
+    from engine.runtime import open_engine
+
+    async with open_engine(engine_options()) as opened:
+        yield opened

@@ -38,6 +38,7 @@ async def mark(thread_id: str, key: str, attempt_of: str) -> None:
             "INSERT INTO keyed_marks (key) VALUES (%s) ON CONFLICT DO NOTHING",
             (f"{thread_id}:{key}",),
         )
+        await connection.execute("SELECT pg_notify('marks', %s)", (attempt_of,))
 
 
 async def step(state: Steps, config: RunnableConfig) -> Command | Steps:

@@ -1,0 +1,365 @@
+"""One worker, real graphs: runs end to end, questions, answers, stops and failures."""
+
+import uuid
+from typing import Any
+
+import pytest
+
+from engine.errors import ConflictError, NotFoundError, ThreadBusyError
+from engine.runs import Run, RunRequest
+from engine.runtime import Engine, open_engine
+
+SLOW = {"steps": 200, "pause_seconds": 0.05}
+
+
+async def run_to_end(engine: Engine, **request: Any) -> Run:
+    run = await engine.runs.create(RunRequest(assistant_id="steps", **request))
+    finished = await engine.runs.wait(run.run_id)
+    assert finished is not None
+    return finished
+
+
+async def answer(engine: Engine, thread_id: str, value: Any = "yes") -> Run:
+    return await run_to_end(engine, thread_id=thread_id, command={"resume": value})
+
+
+async def rows(engine: Engine, query: str, *parameters: Any) -> list[dict[str, Any]]:
+    async with engine.database.pool.connection() as connection:
+        return await (await connection.execute(query, parameters)).fetchall()
+
+
+async def started(engine: Engine, run_id: str) -> None:
+    """Return once the run's first step has left its mark."""
+    async with await engine.database.connect(application_name="test") as connection:
+        await connection.execute("LISTEN marks")
+        if await rows(engine, "SELECT 1 FROM marks WHERE run_id = %s", run_id):
+            return
+        async for mark in connection.notifies(timeout=10):
+            if mark.payload == run_id:
+                return
+    raise AssertionError(f"run {run_id} has not started")
+
+
+async def thread_row(engine: Engine, thread_id: str) -> dict[str, Any]:
+    return (await rows(engine, "SELECT * FROM holdfast.threads WHERE thread_id = %s", thread_id))[0]
+
+
+async def test_a_run_ends_with_the_values_of_its_graph(engine: Engine) -> None:
+    run = await run_to_end(engine, input={"steps": 3})
+
+    assert run.status == "succeeded"
+    assert len(run.output["done"]) == 3
+
+
+async def test_a_thread_shows_the_head_of_its_last_run(engine: Engine) -> None:
+    run = await run_to_end(engine, input={"steps": 2})
+
+    thread = await thread_row(engine, run.thread_id)
+    assert (thread["status"], len(thread["values"]["done"])) == ("idle", 2)
+    assert thread["metadata"]["graph_id"] == "steps"
+
+
+async def test_a_graph_that_asks_ends_interrupted_with_an_open_gate(engine: Engine) -> None:
+    run = await run_to_end(engine, input={"steps": 2, "gates": [1]})
+
+    gates = await rows(engine, "SELECT * FROM holdfast.gates WHERE run_id = %s", run.run_id)
+    thread = await thread_row(engine, run.thread_id)
+    assert run.status == "interrupted"
+    assert [gate["state"] for gate in gates] == ["open"]
+    assert thread["status"] == "interrupted"
+    assert [i["id"] for group in thread["interrupts"].values() for i in group] == [
+        gates[0]["interrupt_id"]
+    ]
+
+
+async def test_an_answer_lets_the_graph_go_on_where_it_asked(engine: Engine) -> None:
+    asked = await run_to_end(engine, input={"steps": 3, "gates": [1]})
+
+    resumed = await answer(engine, asked.thread_id)
+
+    assert resumed.status == "succeeded"
+    assert resumed.output["answers"] == ["yes"]
+    assert len(await rows(engine, "SELECT 1 FROM marks")) == 3
+
+
+async def test_a_node_that_raises_fails_its_run_with_class_and_message(engine: Engine) -> None:
+    run = await run_to_end(engine, input={"steps": 3, "fail_at": 1})
+
+    thread = await thread_row(engine, run.thread_id)
+    assert run.status == "failed"
+    assert run.error == {"error": "ValueError", "message": "step 1 fails"}
+    assert (thread["status"], thread["error"]) == ("error", run.error)
+
+
+async def test_runs_of_one_thread_happen_one_after_the_other_in_order(engine: Engine) -> None:
+    first = await engine.runs.create(RunRequest(assistant_id="steps", input={"steps": 2}))
+    more = [
+        await engine.runs.create(
+            RunRequest(assistant_id="steps", thread_id=first.thread_id, input={"steps": 2 * n})
+        )
+        for n in (2, 3, 4)
+    ]
+
+    last = await engine.runs.wait(more[-1].run_id)
+
+    assert last is not None
+    order = [done.partition(":")[0] for done in last.output["done"]]
+    assert order == [run.run_id[:8] for run in (first, *more) for _ in range(2)]
+
+
+async def test_new_input_waits_while_a_question_is_open(engine: Engine) -> None:
+    asked = await run_to_end(engine, input={"steps": 2, "gates": [1]})
+    waiting = await engine.runs.create(
+        RunRequest(assistant_id="steps", thread_id=asked.thread_id, input={"steps": 4})
+    )
+
+    await engine.worker.work_on(asked.thread_id)
+
+    assert (await engine.runs.get(waiting.run_id)).status == "queued"
+    await answer(engine, asked.thread_id)
+    finished = await engine.runs.wait(waiting.run_id)
+    assert finished is not None
+    assert len(finished.output["done"]) == 4
+    assert finished.output["answers"] == ["yes"]
+
+
+async def test_a_busy_thread_refuses_a_run_that_does_not_want_to_wait(engine: Engine) -> None:
+    run = await engine.runs.create(RunRequest(assistant_id="steps", input=SLOW))
+
+    with pytest.raises(ThreadBusyError):
+        await engine.runs.create(
+            RunRequest(assistant_id="steps", thread_id=run.thread_id, multitask_strategy="reject")
+        )
+    await engine.runs.cancel(run.run_id)
+
+
+async def test_interrupt_stops_the_running_run_and_keeps_what_it_did(engine: Engine) -> None:
+    slow = await engine.runs.create(RunRequest(assistant_id="steps", input=SLOW))
+    await started(engine, slow.run_id)
+
+    after = await run_to_end(
+        engine, thread_id=slow.thread_id, input={"steps": 1}, multitask_strategy="interrupt"
+    )
+
+    assert (await engine.runs.get(slow.run_id)).status == "cancelled"
+    assert after.status == "succeeded"
+    async with engine.database.pool.connection() as connection:
+        kept = await (
+            await connection.execute(
+                "SELECT count(*) AS n FROM checkpoints WHERE metadata ->> 'run_id' = %s",
+                (slow.run_id,),
+            )
+        ).fetchone()
+    assert kept is not None
+    assert kept["n"] > 0
+
+
+async def test_rollback_forgets_the_running_run_and_what_it_saved(engine: Engine) -> None:
+    base = await run_to_end(engine, input={"steps": 1})
+    slow = await engine.runs.create(
+        RunRequest(assistant_id="steps", thread_id=base.thread_id, input=SLOW)
+    )
+    await started(engine, slow.run_id)
+
+    after = await run_to_end(
+        engine, thread_id=base.thread_id, input={"steps": 2}, multitask_strategy="rollback"
+    )
+
+    assert [done[:8] for done in after.output["done"]] == [base.run_id[:8], after.run_id[:8]]
+    with pytest.raises(NotFoundError):
+        await engine.runs.get(slow.run_id)
+    left = "SELECT 1 FROM checkpoints WHERE metadata ->> 'run_id' = %s"
+    assert await rows(engine, left, slow.run_id) == []
+
+
+async def test_interrupt_on_an_open_question_closes_it_and_the_log_says_so(engine: Engine) -> None:
+    asked = await run_to_end(engine, input={"steps": 2, "gates": [1]})
+
+    await run_to_end(
+        engine, thread_id=asked.thread_id, input={"steps": 1}, multitask_strategy="interrupt"
+    )
+
+    gates = await rows(engine, "SELECT * FROM holdfast.gates WHERE run_id = %s", asked.run_id)
+    assert [gate["state"] for gate in gates] == ["cancelled"]
+    actions = [entry.action for entry in await engine.audit.list(thread_id=asked.thread_id)]
+    assert "gate.cancelled" in actions
+
+
+async def test_a_rolled_back_answer_puts_its_question_again(engine: Engine) -> None:
+    asked = await run_to_end(engine, input={**SLOW, "gates": [1]})
+    resumed = await engine.runs.create(
+        RunRequest(assistant_id="steps", thread_id=asked.thread_id, command={"resume": "yes"})
+    )
+    await started(engine, resumed.run_id)
+
+    await engine.runs.cancel(resumed.run_id, action="rollback")
+    await engine.runs.wait(resumed.run_id)
+
+    gates = await rows(
+        engine,
+        "SELECT * FROM holdfast.gates WHERE thread_id = %s ORDER BY ordinal",
+        asked.thread_id,
+    )
+    thread = await thread_row(engine, asked.thread_id)
+    assert [gate["state"] for gate in gates] == ["decided", "open"]
+    assert thread["status"] == "interrupted"
+    assert len(thread["values"]["done"]) == 1
+
+
+async def test_a_cancelled_queued_run_never_starts(engine: Engine) -> None:
+    later = await engine.runs.create(
+        RunRequest(assistant_id="steps", input={"steps": 1}, after_seconds=3600)
+    )
+
+    await engine.runs.cancel(later.run_id)
+
+    assert (await engine.runs.get(later.run_id)).status == "cancelled"
+    with pytest.raises(ConflictError):
+        await engine.runs.cancel(later.run_id)
+
+
+async def test_a_run_that_takes_too_long_expires(engine: Engine) -> None:
+    run = await run_to_end(engine, input=SLOW, timeout_seconds=0.3)
+
+    assert run.status == "expired"
+    assert run.error == {
+        "error": "RunTimeoutError",
+        "message": "the run took longer than its limit of 0.3 s",
+    }
+
+
+async def test_a_delayed_run_starts_no_earlier(engine: Engine) -> None:
+    run = await run_to_end(engine, input={"steps": 1}, after_seconds=0.7)
+
+    assert run.started_at is not None
+    assert (run.started_at - run.created_at).total_seconds() >= 0.69
+
+
+async def test_a_stateless_run_leaves_nothing_when_it_was_to_be_deleted(engine: Engine) -> None:
+    run = await run_to_end(engine, input={"steps": 1}, on_completion="delete")
+    async with engine.database.pool.connection() as connection:
+        await connection.execute(
+            "UPDATE holdfast.runs SET finished_at = finished_at - interval '2 minutes'"
+        )
+
+    await engine.sweeper.delete_stateless()
+
+    for table in ("holdfast.threads", "checkpoints", "checkpoint_blobs", "checkpoint_writes"):
+        assert (
+            await rows(engine, f"SELECT 1 FROM {table} WHERE thread_id = %s", run.thread_id) == []
+        )
+
+
+async def test_a_stopping_worker_hands_its_run_back_without_costing_an_attempt(
+    engine_options: Any,
+) -> None:
+    async with open_engine(engine_options()) as first:
+        run = await first.runs.create(
+            RunRequest(assistant_id="steps", input={"steps": 30, "pause_seconds": 0.05})
+        )
+        await started(first, run.run_id)
+
+    async with open_engine(engine_options()) as second:
+        finished = await second.runs.wait(run.run_id)
+
+        assert finished is not None
+        assert (finished.status, finished.attempts, len(finished.attempt_log)) == (
+            "succeeded",
+            1,
+            2,
+        )
+        marks = await rows(second, "SELECT key FROM marks")
+        assert len(marks) == len({mark["key"] for mark in marks}) == 30
+
+
+async def test_a_worker_that_runs_once_does_what_is_due_and_returns(engine_options: Any) -> None:
+    async with open_engine(engine_options(run_worker=False)) as engine:
+        submitted = [
+            await engine.runs.create(RunRequest(assistant_id="steps", input={"steps": 1}))
+            for _ in range(3)
+        ]
+
+        await engine.run_once()
+
+        statuses = [(await engine.runs.get(run.run_id)).status for run in submitted]
+        assert statuses == ["succeeded"] * 3
+
+
+async def test_a_lost_ticket_is_issued_again(engine_options: Any) -> None:
+    async with open_engine(engine_options(run_worker=False)) as engine:
+        run = await engine.runs.create(RunRequest(assistant_id="steps", input={"steps": 1}))
+        async with engine.database.pool.connection() as connection:
+            await connection.execute("TRUNCATE procrastinate_jobs CASCADE")
+
+    async with open_engine(engine_options()) as engine:
+        finished = await engine.runs.wait(run.run_id)
+
+        assert finished is not None
+        assert finished.status == "succeeded"
+
+
+async def test_doubled_tickets_run_a_run_once(engine: Engine) -> None:
+    run = await engine.runs.create(RunRequest(assistant_id="steps", input={"steps": 3}))
+    async with engine.database.transaction() as connection:
+        for _ in range(5):
+            await engine.dispatcher.enqueue(connection, run.thread_id)
+
+    await engine.runs.wait(run.run_id)
+
+    assert len(await rows(engine, "SELECT 1 FROM marks")) == 3
+
+
+async def test_a_run_that_kept_killing_its_worker_fails_as_a_crash_loop(
+    engine_options: Any,
+) -> None:
+    async with open_engine(engine_options(run_worker=False)) as engine:
+        run = await engine.runs.create(RunRequest(assistant_id="steps", input={"steps": 1}))
+        async with engine.database.pool.connection() as connection:
+            await connection.execute(
+                """
+                UPDATE holdfast.runs SET status = 'running', attempts = 5, worker_id = 'gone',
+                    attempt_log = '[{"worker_id": "gone", "started_at": "2026-01-01"}]'
+                """
+            )
+
+        await engine.run_once()
+
+        failed = await engine.runs.get(run.run_id)
+        assert failed.status == "failed"
+        assert failed.error is not None
+        assert failed.error["error"] == "CrashLoopError"
+        assert failed.error["attempts"] == [{"worker_id": "gone", "started_at": "2026-01-01"}]
+
+
+async def test_a_lost_connection_ends_the_attempt_and_costs_the_run_none(engine: Engine) -> None:
+    run = await engine.runs.create(
+        RunRequest(assistant_id="steps", input={"steps": 20, "pause_seconds": 0.05})
+    )
+    await started(engine, run.run_id)
+
+    ended = await rows(
+        engine,
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name LIKE 'holdfast run %%' AND datname = current_database()",
+    )
+    finished = await engine.runs.wait(run.run_id)
+
+    assert len(ended) >= 1
+    assert finished is not None
+    assert (finished.status, finished.attempts) == ("succeeded", 1)
+    forks = await rows(
+        engine,
+        "SELECT 1 FROM checkpoints GROUP BY thread_id, checkpoint_ns, metadata ->> 'step'"
+        " HAVING count(*) > 1",
+    )
+    assert forks == []
+
+
+async def test_a_run_of_an_unknown_thread_is_refused_unless_it_may_be_made(engine: Engine) -> None:
+    thread_id = str(uuid.uuid4())
+    with pytest.raises(NotFoundError):
+        await engine.runs.create(RunRequest(assistant_id="steps", thread_id=thread_id))
+
+    run = await run_to_end(engine, thread_id=thread_id, input={"steps": 1}, if_not_exists="create")
+
+    assert run.thread_id == thread_id
