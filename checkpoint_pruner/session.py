@@ -1,5 +1,7 @@
 """The pruner's own session: its settings, its lock, what the server says of itself."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -70,11 +72,11 @@ class ServerState:
     """Whether an index of `checkpoints` leads with `checkpoint_id`."""
 
 
-def connect(conninfo: str, options: Options) -> Connection[Any]:
-    """Open a session with the pruner's settings, in autocommit mode."""
+@contextmanager
+def connect(conninfo: str, options: Options) -> Iterator[Connection[Any]]:
+    """Open a session with the pruner's settings, in autocommit mode, for the length of a block."""
     # Unprepared, so that each plan knows how long its arrays are.
-    connection = psycopg.connect(conninfo, autocommit=True, prepare_threshold=None)
-    try:
+    with psycopg.connect(conninfo, autocommit=True, prepare_threshold=None) as connection:
         connection.execute(
             statement("configure_session"),
             {
@@ -83,10 +85,12 @@ def connect(conninfo: str, options: Options) -> Connection[Any]:
                 "work_mem": _WORK_MEM,
             },
         )
-    except BaseException:
-        connection.close()
-        raise
-    return connection
+        try:
+            yield connection
+        finally:
+            # A closed session keeps its lock until its process ends: the next could come first.
+            with suppress(psycopg.Error):
+                connection.execute(statement("release_lock"))
 
 
 def become_the_one_pruner(connection: Connection[Any], advisory_key: int) -> None:

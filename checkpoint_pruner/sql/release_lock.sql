@@ -1,0 +1,2 @@
+-- Let another pruner begin.
+SELECT pg_advisory_unlock_all()
