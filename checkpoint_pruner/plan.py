@@ -62,7 +62,7 @@ def plan_parameters(
         "keep_gates": [rule.keep_gates for rule in rules],
         "settle_floor": [_floor(now, rule.settle or None) for rule in rules],
         "grace_floor": [_floor(now, rule.orphan_grace) for rule in rules],
-        "eligible_from": [eligible_from] * len(rules),
+        "eligible_from": eligible_from,
         "pin_threads": [pin[0] for pin in pinned],
         "pin_namespaces": [pin[1] for pin in pinned],
         "pin_ids": [pin[2] for pin in pinned],

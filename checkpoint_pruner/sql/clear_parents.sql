@@ -11,7 +11,8 @@ WHERE c.thread_id = ANY(%(thread_ids)s)
         AND EXISTS (
             SELECT
             FROM checkpoints AS s
-            WHERE s.thread_id = c.thread_id
+            WHERE s.thread_id = ANY(%(thread_ids)s)
+                AND s.thread_id = c.thread_id
                 AND s.checkpoint_ns > ''
                 AND strpos(s.checkpoint_ns, ':') = 0
         )
@@ -19,7 +20,8 @@ WHERE c.thread_id = ANY(%(thread_ids)s)
     AND NOT EXISTS (
         SELECT
         FROM checkpoints AS p
-        WHERE p.thread_id = c.thread_id
+        WHERE p.thread_id = ANY(%(thread_ids)s)
+            AND p.thread_id = c.thread_id
             AND p.checkpoint_ns = c.checkpoint_ns
             AND p.checkpoint_id = c.parent_checkpoint_id
     )

@@ -6,9 +6,8 @@
         c.checkpoint_id,
         pg_column_size(c.checkpoint) + pg_column_size(c.metadata) AS bytes
     FROM checkpoints AS c
-    JOIN scope AS s USING (thread_id)
     WHERE c.thread_id = ANY(%(thread_ids)s)
-        AND c.checkpoint_id >= s.eligible_from
+        AND c.checkpoint_id >= %(eligible_from)s
         AND NOT EXISTS (
             SELECT
             FROM kept AS k
@@ -49,7 +48,8 @@ WHERE %(collect_all)s
     AND NOT EXISTS (
         SELECT
         FROM checkpoints AS c
-        WHERE c.thread_id = w.thread_id
+        WHERE c.thread_id = ANY(%(thread_ids)s)
+            AND c.thread_id = w.thread_id
             AND c.checkpoint_ns = w.checkpoint_ns
             AND c.checkpoint_id = w.checkpoint_id
     )

@@ -8,7 +8,8 @@ WITH deleted AS (
         AND NOT EXISTS (
             SELECT
             FROM checkpoints AS c
-            WHERE c.thread_id = w.thread_id
+            WHERE c.thread_id = ANY(%(thread_ids)s)
+                AND c.thread_id = w.thread_id
                 AND c.checkpoint_ns = w.checkpoint_ns
                 AND c.checkpoint_id = w.checkpoint_id
         )

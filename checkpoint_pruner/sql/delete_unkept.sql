@@ -1,10 +1,8 @@
 -- Delete the checkpoints of some threads that nothing keeps, and exactly their writes.
 , deleted AS (
     DELETE FROM checkpoints AS c
-    USING scope AS s
     WHERE c.thread_id = ANY(%(thread_ids)s)
-        AND c.thread_id = s.thread_id
-        AND c.checkpoint_id >= s.eligible_from
+        AND c.checkpoint_id >= %(eligible_from)s
         AND NOT EXISTS (
             SELECT
             FROM kept AS k

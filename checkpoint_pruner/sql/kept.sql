@@ -1,4 +1,6 @@
 -- Head of the planning statements: every checkpoint that stays and why, all read in one snapshot.
+-- Lookups in a table are LATERAL with LIMIT or OFFSET 0, so that they cannot turn into scans of it;
+-- everything else joins sets of this statement, by hash (the session forbids other nested loops).
 WITH RECURSIVE scope AS MATERIALIZED (
     SELECT s.*
     FROM unnest(
@@ -10,24 +12,26 @@ WITH RECURSIVE scope AS MATERIALIZED (
         %(thin_older)s::boolean[],
         %(keep_gates)s::boolean[],
         %(settle_floor)s::text[],
-        %(grace_floor)s::text[],
-        %(eligible_from)s::text[]
+        %(grace_floor)s::text[]
     ) AS s (
         thread_id, keep_last, keep_turns, keep_nested, age_floor, thin_older, keep_gates,
-        settle_floor, grace_floor, eligible_from
+        settle_floor, grace_floor
     )
 ),
 pinned AS MATERIALIZED (
-    SELECT
-        c.thread_id,
-        c.checkpoint_ns,
-        c.checkpoint_id,
-        c.metadata -> 'parents' AS parents
+    SELECT p.thread_id, p.checkpoint_ns, p.checkpoint_id, found.parents
     FROM unnest(
         %(pin_threads)s::text[], %(pin_namespaces)s::text[], %(pin_ids)s::text[]
     ) AS p (thread_id, checkpoint_ns, checkpoint_id)
-    JOIN checkpoints AS c USING (thread_id, checkpoint_ns, checkpoint_id)
-    WHERE c.thread_id = ANY(%(thread_ids)s)
+    CROSS JOIN LATERAL (
+        SELECT c.metadata -> 'parents' AS parents
+        FROM checkpoints AS c
+        WHERE c.thread_id = p.thread_id
+            AND c.checkpoint_ns = p.checkpoint_ns
+            AND c.checkpoint_id = p.checkpoint_id
+        LIMIT 1
+    ) AS found
+    WHERE p.thread_id = ANY(%(thread_ids)s)
 ),
 -- A pin inside a subgraph pins the checkpoints that the subgraph was called from.
 pin AS MATERIALIZED (
@@ -86,75 +90,82 @@ root_window AS MATERIALIZED (
         ), '') END AS lowest
     ) AS turned
 ),
-older AS MATERIALIZED (
-    SELECT
-        c.thread_id,
-        c.checkpoint_id,
-        w.keep_gates,
-        w.settle_floor
-    FROM root_window AS w
-    JOIN checkpoints AS c
-        ON c.thread_id = w.thread_id
-        AND c.checkpoint_ns = ''
-        AND c.checkpoint_id < w.cutoff
-    WHERE w.keep_gates OR w.settle_floor IS NOT NULL
+-- Questions to a person, and steps young enough that a run may still be inside them: where the
+-- window does not reach, these stay if nobody has gone on from them.
+question AS MATERIALIZED (
+    SELECT DISTINCT w.thread_id, w.checkpoint_id
+    FROM checkpoint_writes AS w
+    JOIN root_window AS r USING (thread_id)
+    WHERE w.thread_id = ANY(%(thread_ids)s)
+        AND w.checkpoint_ns = ''
+        AND w.channel = '__interrupt__'
+        AND w.checkpoint_id < r.cutoff
+        AND r.keep_gates
 ),
-successor AS MATERIALIZED (
+young AS MATERIALIZED (
+    SELECT r.thread_id, found.checkpoint_id
+    FROM root_window AS r
+    CROSS JOIN LATERAL (
+        SELECT c.checkpoint_id
+        FROM checkpoints AS c
+        WHERE c.thread_id = r.thread_id
+            AND c.checkpoint_ns = ''
+            AND c.checkpoint_id < r.cutoff
+            AND c.checkpoint_id >= r.settle_floor
+        OFFSET 0
+    ) AS found
+),
+child AS MATERIALIZED (
     SELECT
         c.thread_id,
         c.parent_checkpoint_id AS checkpoint_id,
-        bool_or(c.metadata ->> 'source' = 'loop') AS continued
+        c.metadata ->> 'source' = 'loop' AS continued
     FROM checkpoints AS c
     WHERE c.thread_id = ANY(%(thread_ids)s)
         AND c.checkpoint_ns = ''
         AND c.parent_checkpoint_id IS NOT NULL
-        AND EXISTS (SELECT FROM older)
-    GROUP BY c.thread_id, c.parent_checkpoint_id
+        AND (EXISTS (SELECT FROM question) OR EXISTS (SELECT FROM young))
 ),
--- Nobody went on from these by running their step: a branch end, or a run that is still inside it.
+open_gate AS MATERIALIZED (
+    SELECT q.thread_id, q.checkpoint_id
+    FROM question AS q
+    WHERE NOT EXISTS (
+        SELECT
+        FROM child
+        WHERE child.thread_id = q.thread_id
+            AND child.checkpoint_id = q.checkpoint_id
+    )
+),
+-- Nobody ran the step of these: it ended the run, or a run is still inside it.
 unfinished AS MATERIALIZED (
-    SELECT
-        o.thread_id,
-        o.checkpoint_id,
-        o.keep_gates AND s.checkpoint_id IS NULL AS may_be_gate,
-        coalesce(o.checkpoint_id >= o.settle_floor, false) AS may_be_running
-    FROM older AS o
-    LEFT JOIN successor AS s USING (thread_id, checkpoint_id)
-    WHERE s.continued IS NOT TRUE
+    SELECT y.thread_id, y.checkpoint_id
+    FROM young AS y
+    WHERE NOT EXISTS (
+        SELECT
+        FROM child
+        WHERE child.continued
+            AND child.thread_id = y.thread_id
+            AND child.checkpoint_id = y.checkpoint_id
+    )
 ),
-protected AS MATERIALIZED (
-    SELECT
-        u.thread_id,
-        u.checkpoint_id,
-        CASE WHEN gate.open THEN 'open gate' ELSE 'in flight' END AS reason
+in_flight AS MATERIALIZED (
+    SELECT u.thread_id, u.checkpoint_id
     FROM unfinished AS u
     CROSS JOIN LATERAL (
-        SELECT u.may_be_gate AND EXISTS (
-            SELECT
-            FROM checkpoint_writes AS w
-            WHERE w.thread_id = u.thread_id
-                AND w.checkpoint_ns = ''
-                AND w.checkpoint_id = u.checkpoint_id
-                AND w.channel = '__interrupt__'
-        ) AS open
-    ) AS gate
-    WHERE gate.open
-        OR (u.may_be_running AND EXISTS (
-            SELECT
-            FROM checkpoints AS c
-            WHERE c.thread_id = u.thread_id
-                AND c.checkpoint_ns = ''
-                AND c.checkpoint_id = u.checkpoint_id
-                AND (
-                    c.metadata ->> 'source' = 'input'
-                    OR c.checkpoint -> 'updated_channels' ? '__pregel_tasks'
-                    OR EXISTS (
-                        SELECT
-                        FROM jsonb_object_keys(c.checkpoint -> 'channel_values') AS channel
-                        WHERE channel LIKE 'branch:%%'
-                    )
+        SELECT
+        FROM checkpoints AS c
+        WHERE c.thread_id = u.thread_id
+            AND c.checkpoint_ns = ''
+            AND c.checkpoint_id = u.checkpoint_id
+            AND (
+                c.metadata ->> 'source' = 'input'
+                OR c.checkpoint -> 'updated_channels' ? '__pregel_tasks'
+                OR jsonb_path_exists(
+                    c.checkpoint, '$.channel_values.keyvalue() ? (@.key starts with "branch:")'
                 )
-        ))
+            )
+        LIMIT 1
+    ) AS pending
 ),
 thinned AS MATERIALIZED (
     SELECT w.thread_id, last_of_run.checkpoint_id
@@ -193,20 +204,27 @@ root_kept AS MATERIALIZED (
         k.reason,
         -- A fork replays its subgraphs from before its parent, even after the parent has gone; with
         -- durability "exit" every checkpoint does.
-        c.parent_checkpoint_id AS parent_id
+        found.parent_id
     FROM (
         SELECT
             w.thread_id,
-            c.checkpoint_id,
-            CASE WHEN c.checkpoint_id >= w.count_floor THEN 'window' ELSE 'recent' END AS reason
+            young.checkpoint_id,
+            CASE WHEN young.checkpoint_id >= w.count_floor THEN 'window' ELSE 'recent' END AS reason
         FROM root_window AS w
-        JOIN checkpoints AS c
-            ON c.thread_id = w.thread_id
-            AND c.checkpoint_ns = ''
-            AND c.checkpoint_id >= w.cutoff
+        CROSS JOIN LATERAL (
+            SELECT c.checkpoint_id
+            FROM checkpoints AS c
+            WHERE c.thread_id = w.thread_id
+                AND c.checkpoint_ns = ''
+                AND c.checkpoint_id >= w.cutoff
+            OFFSET 0
+        ) AS young
         UNION ALL
-        SELECT thread_id, checkpoint_id, reason
-        FROM protected
+        SELECT thread_id, checkpoint_id, 'open gate'
+        FROM open_gate
+        UNION ALL
+        SELECT thread_id, checkpoint_id, 'in flight'
+        FROM in_flight
         UNION ALL
         SELECT thread_id, checkpoint_id, 'last of its run'
         FROM thinned
@@ -215,10 +233,14 @@ root_kept AS MATERIALIZED (
         FROM pin
         WHERE checkpoint_ns = ''
     ) AS k
-    JOIN checkpoints AS c
-        ON c.thread_id = k.thread_id
-        AND c.checkpoint_ns = ''
-        AND c.checkpoint_id = k.checkpoint_id
+    CROSS JOIN LATERAL (
+        SELECT c.parent_checkpoint_id AS parent_id
+        FROM checkpoints AS c
+        WHERE c.thread_id = k.thread_id
+            AND c.checkpoint_ns = ''
+            AND c.checkpoint_id = k.checkpoint_id
+        LIMIT 1
+    ) AS found
 ),
 -- Only a call has a ":" in its namespace; a stateful subgraph keeps one namespace for all calls.
 subgraph AS MATERIALIZED (
@@ -258,12 +280,16 @@ subgraph AS MATERIALIZED (
     ) AS counted
 ),
 sub_window AS MATERIALIZED (
-    SELECT n.thread_id, n.checkpoint_ns, c.checkpoint_id, n.is_call
+    SELECT n.thread_id, n.checkpoint_ns, young.checkpoint_id
     FROM subgraph AS n
-    JOIN checkpoints AS c
-        ON c.thread_id = n.thread_id
-        AND c.checkpoint_ns = n.checkpoint_ns
-        AND c.checkpoint_id >= n.cutoff
+    CROSS JOIN LATERAL (
+        SELECT c.checkpoint_id
+        FROM checkpoints AS c
+        WHERE c.thread_id = n.thread_id
+            AND c.checkpoint_ns = n.checkpoint_ns
+            AND c.checkpoint_id >= n.cutoff
+        OFFSET 0
+    ) AS young
 ),
 -- Replaying a kept checkpoint loads, in each stateful subgraph, the newest row before its bound.
 replay_floor AS MATERIALIZED (
@@ -296,27 +322,37 @@ lost AS MATERIALIZED (
     SELECT
         n.thread_id,
         n.checkpoint_ns,
-        bool_or(p.checkpoint_id IS NOT NULL) OR bool_or(n.head_id < n.grace_floor) AS dead
-    FROM subgraph AS n
-    CROSS JOIN LATERAL jsonb_each_text(
-        CASE jsonb_typeof(n.parents) WHEN 'object' THEN n.parents END
-    ) AS parent
+        bool_or(n.head_id < n.grace_floor OR (
+            SELECT true
+            FROM checkpoints AS c
+            WHERE c.thread_id = n.thread_id
+                AND c.checkpoint_ns = n.parent_ns
+                AND c.checkpoint_id = n.parent_id
+            LIMIT 1
+        ) IS NOT NULL) AS dead
+    FROM (
+        SELECT
+            call.thread_id,
+            call.checkpoint_ns,
+            call.head_id,
+            call.grace_floor,
+            parent.key AS parent_ns,
+            parent.value AS parent_id
+        FROM subgraph AS call
+        CROSS JOIN LATERAL jsonb_each_text(
+            CASE jsonb_typeof(call.parents) WHEN 'object' THEN call.parents END
+        ) AS parent
+        WHERE call.is_call
+    ) AS n
     LEFT JOIN caller AS k
         ON k.thread_id = n.thread_id
-        AND k.checkpoint_ns = parent.key
-        AND k.checkpoint_id = parent.value
-    LEFT JOIN checkpoints AS p
+        AND k.checkpoint_ns = n.parent_ns
+        AND k.checkpoint_id = n.parent_id
+    LEFT JOIN pinned AS p
         ON p.thread_id = n.thread_id
-        AND p.checkpoint_ns = parent.key
-        AND p.checkpoint_id = parent.value
-    WHERE n.is_call
-        AND k.checkpoint_id IS NULL
-        AND NOT EXISTS (
-            SELECT
-            FROM pinned
-            WHERE pinned.thread_id = n.thread_id
-                AND pinned.checkpoint_ns = n.checkpoint_ns
-        )
+        AND p.checkpoint_ns = n.checkpoint_ns
+    WHERE k.checkpoint_id IS NULL
+        AND p.checkpoint_id IS NULL
     GROUP BY n.thread_id, n.checkpoint_ns
 ),
 asked_for AS MATERIALIZED (
@@ -339,26 +375,41 @@ asked_for AS MATERIALIZED (
 with_senders AS MATERIALIZED (
     SELECT thread_id, checkpoint_ns, checkpoint_id, reason FROM asked_for
     UNION ALL
-    SELECT c.thread_id, c.checkpoint_ns, c.parent_checkpoint_id, 'pending sends'
+    SELECT k.thread_id, k.checkpoint_ns, sender.checkpoint_id, 'pending sends'
     FROM asked_for AS k
-    JOIN checkpoints AS c USING (thread_id, checkpoint_ns, checkpoint_id)
-    WHERE (c.checkpoint ->> 'v')::integer < 4
-        AND EXISTS (
-            SELECT
-            FROM checkpoint_writes AS w
-            WHERE w.thread_id = c.thread_id
-                AND w.checkpoint_ns = c.checkpoint_ns
-                AND w.checkpoint_id = c.parent_checkpoint_id
-                AND w.channel = '__pregel_tasks'
-        )
+    CROSS JOIN LATERAL (
+        SELECT c.parent_checkpoint_id AS checkpoint_id
+        FROM checkpoints AS c
+        WHERE c.thread_id = k.thread_id
+            AND c.checkpoint_ns = k.checkpoint_ns
+            AND c.checkpoint_id = k.checkpoint_id
+            AND (c.checkpoint ->> 'v')::integer < 4
+            AND (
+                SELECT true
+                FROM checkpoint_writes AS w
+                WHERE w.thread_id = c.thread_id
+                    AND w.checkpoint_ns = c.checkpoint_ns
+                    AND w.checkpoint_id = c.parent_checkpoint_id
+                    AND w.channel = '__pregel_tasks'
+                LIMIT 1
+            ) IS NOT NULL
+        LIMIT 1
+    ) AS sender
 ),
 -- A DeltaChannel without a stored value is rebuilt from its ancestors' writes.
 delta_channel AS MATERIALIZED (
-    SELECT DISTINCT c.thread_id, c.checkpoint_ns, counter.channel
+    SELECT DISTINCT k.thread_id, k.checkpoint_ns, counter.channel
     FROM with_senders AS k
-    JOIN checkpoints AS c USING (thread_id, checkpoint_ns, checkpoint_id)
+    CROSS JOIN LATERAL (
+        SELECT c.metadata -> 'counters_since_delta_snapshot' AS counters
+        FROM checkpoints AS c
+        WHERE c.thread_id = k.thread_id
+            AND c.checkpoint_ns = k.checkpoint_ns
+            AND c.checkpoint_id = k.checkpoint_id
+        LIMIT 1
+    ) AS found
     CROSS JOIN LATERAL jsonb_object_keys(
-        c.metadata -> 'counters_since_delta_snapshot'
+        CASE jsonb_typeof(found.counters) WHEN 'object' THEN found.counters END
     ) AS counter (channel)
 ),
 history AS (
@@ -366,27 +417,42 @@ history AS (
     FROM (SELECT DISTINCT thread_id, checkpoint_ns, checkpoint_id FROM with_senders) AS k
     JOIN delta_channel AS d USING (thread_id, checkpoint_ns)
     UNION
-    SELECT c.thread_id, c.checkpoint_ns, c.parent_checkpoint_id, h.channel, 1
+    SELECT h.thread_id, h.checkpoint_ns, ancestor.checkpoint_id, h.channel, 1
     FROM history AS h
-    JOIN checkpoints AS c USING (thread_id, checkpoint_ns, checkpoint_id)
-    WHERE c.parent_checkpoint_id IS NOT NULL
-        -- A channel that was never written has no value to rebuild at the start of the walk.
-        AND (h.distance = 1 OR c.checkpoint -> 'channel_versions' ? h.channel)
-        AND coalesce(c.checkpoint -> 'channel_values' -> h.channel, 'null') = 'null'
-        AND NOT EXISTS (
-            SELECT
-            FROM checkpoint_blobs AS b
-            WHERE b.thread_id = c.thread_id
-                AND b.checkpoint_ns = c.checkpoint_ns
-                AND b.channel = h.channel
-                AND b.version = c.checkpoint -> 'channel_versions' ->> h.channel
-                AND b.type <> 'empty'
-        )
+    CROSS JOIN LATERAL (
+        SELECT c.parent_checkpoint_id AS checkpoint_id
+        FROM checkpoints AS c
+        WHERE c.thread_id = h.thread_id
+            AND c.checkpoint_ns = h.checkpoint_ns
+            AND c.checkpoint_id = h.checkpoint_id
+            AND c.parent_checkpoint_id IS NOT NULL
+            -- A channel that was never written has no value to rebuild where the walk begins.
+            AND (h.distance = 1 OR c.checkpoint -> 'channel_versions' ? h.channel)
+            AND coalesce(c.checkpoint -> 'channel_values' -> h.channel, 'null') = 'null'
+            AND (
+                SELECT true
+                FROM checkpoint_blobs AS b
+                WHERE b.thread_id = c.thread_id
+                    AND b.checkpoint_ns = c.checkpoint_ns
+                    AND b.channel = h.channel
+                    AND b.version = c.checkpoint -> 'channel_versions' ->> h.channel
+                    AND b.type <> 'empty'
+                LIMIT 1
+            ) IS NULL
+        LIMIT 1
+    ) AS ancestor
 ),
 kept AS MATERIALIZED (
     SELECT thread_id, checkpoint_ns, checkpoint_id, reason FROM with_senders
     UNION ALL
-    SELECT DISTINCT thread_id, checkpoint_ns, checkpoint_id, 'delta history'
-    FROM history
-    WHERE distance = 1
+    SELECT DISTINCT h.thread_id, h.checkpoint_ns, h.checkpoint_id, 'delta history'
+    FROM history AS h
+    WHERE h.distance = 1
+        AND NOT EXISTS (
+            SELECT
+            FROM with_senders AS k
+            WHERE k.thread_id = h.thread_id
+                AND k.checkpoint_ns = h.checkpoint_ns
+                AND k.checkpoint_id = h.checkpoint_id
+        )
 )

@@ -123,9 +123,7 @@ MUTANTS: dict[str, tuple[Callable[..., Any], tuple[str, ...], str]] = {
     "no floor, by the law": (lawless(floors=False), ("stateful_gate",), "exit"),
     "no bound, by the law": (lawless(bounds=False), ("fork_not_run_yet",), "sync"),
     "no delta": (
-        edited(
-            {"kept": ("WHERE c.parent_checkpoint_id IS NOT NULL\n        --", "WHERE false --")}
-        ),
+        edited({"kept": ("WHERE h.distance = 1\n        AND NOT", "WHERE false\n        AND NOT")}),
         ("delta_two_cadences", "delta_gate"),
         "sync",
     ),
