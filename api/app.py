@@ -7,7 +7,7 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from api import problems
-from api.bodies import JsonBodies
+from api.bodies import StrictBodies
 from api.middleware import SameOrigin, SecurityHeaders
 from api.routes import (
     assistants,
@@ -88,7 +88,7 @@ def create_app(settings: Settings, *, database_url: str) -> FastAPI:
             # Chrome asks before a public page (Studio) may reach a server on a private address.
             allow_private_network=True,
         )
-    app.add_middleware(JsonBodies, max_bytes=settings.max_body_bytes, max_depth=options.max_depth)
+    app.add_middleware(StrictBodies, max_bytes=settings.max_body_bytes, max_depth=options.max_depth)
     app.add_middleware(SameOrigin, allowed_origins=origins)
     app.add_middleware(SecurityHeaders)
     return app

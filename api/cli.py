@@ -5,7 +5,6 @@ import signal
 from pathlib import Path
 from typing import Annotated
 
-import click
 import typer
 
 from api.commands import documents, reviews, threads
@@ -24,7 +23,6 @@ app.command("submit")(documents.submit)
 app.add_typer(reviews.app, name="reviews")
 app.add_typer(threads.app, name="threads")
 
-FAILED = 1
 WRONG_USE = 2
 
 ConfigOption = Annotated[
@@ -41,16 +39,10 @@ def main() -> None:
     # A terminated process leaves as an interrupted one does, closing everything it opened.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        code = app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        code = error.exit_code
+        app()
     except (ConfigurationError, CommandError) as error:
-        click.echo(f"holdfast: {error}", err=True)
-        code = error.code if isinstance(error, CommandError) else WRONG_USE
-    except click.Abort:
-        code = 130
-    raise SystemExit(code)
+        typer.echo(f"holdfast: {error}", err=True)
+        raise SystemExit(error.code if isinstance(error, CommandError) else WRONG_USE) from error
 
 
 @app.command()
