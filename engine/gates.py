@@ -212,8 +212,8 @@ class Gates:
 
         Called when a run has ended, with everything that is pending then. A question that is
         still pending keeps its gate, with another version if the proposal changed; one that is
-        not pending any more is superseded; a decided one that is pending again although nobody
-        carries its answer any more is asked anew.
+        not pending any more is superseded; a decided one that is pending again is asked anew, if
+        nobody carries its answer any more and the graph has not kept it.
         """
         await self.lock_thread(connection, run.thread_id)
         ids = [interrupt.interrupt_id for interrupt in pending]
@@ -225,7 +225,7 @@ class Gates:
             current = next((gate for gate in earlier if gate.state in LIVE), None)
             if current is not None:
                 await self._keep(connection, run, interrupt, current)
-            elif not any(gate.resume_run_id in carried for gate in earlier if gate.resume_run_id):
+            elif not await self._answered(connection, interrupt, run.thread_id, earlier, carried):
                 opened.append(await self._open(connection, run, interrupt, earlier))
         for gate in gates:
             if gate.state in LIVE and gate.interrupt_id not in ids:
@@ -463,6 +463,53 @@ class Gates:
             statement("list_live_runs"), {"tenant": self._tenant, "run_ids": sorted(run_ids)}
         )
         return frozenset(str(row["run_id"]) for row in await cursor.fetchall())
+
+    async def _answered(
+        self,
+        connection: Connection,
+        interrupt: PendingInterrupt,
+        thread_id: str,
+        earlier: Sequence[Gate],
+        carried: frozenset[str],
+    ) -> bool:
+        """Tell whether a pending question has its answer all the same.
+
+        LangGraph keeps an answer before the node goes on with it. When the node fails then, the
+        question stays pending, and the kept answer is used whatever is answered next: to ask
+        again would be to let somebody reject what is then done.
+        """
+        if any(gate.resume_run_id in carried for gate in earlier if gate.resume_run_id):
+            return True
+        if not any(gate.state in ("decided", "expired") for gate in earlier):
+            return False
+        return await self.is_answer_stored(
+            connection,
+            thread_id=thread_id,
+            checkpoint_ns=interrupt.checkpoint_ns,
+            checkpoint_id=interrupt.checkpoint_id,
+            task_id=interrupt.task_id,
+        )
+
+    async def is_answer_stored(
+        self,
+        connection: Connection,
+        *,
+        thread_id: str,
+        checkpoint_ns: str,
+        checkpoint_id: str,
+        task_id: str,
+    ) -> bool:
+        """Tell whether LangGraph keeps an answer for a task that asks."""
+        cursor = await connection.execute(
+            statement("is_answer_stored"),
+            {
+                "thread_id": thread_id,
+                "checkpoint_ns": checkpoint_ns,
+                "checkpoint_id": checkpoint_id,
+                "task_id": task_id,
+            },
+        )
+        return bool((await cursor.fetchall())[0]["stored"])
 
     def _read(self, graph_id: str, interrupt: PendingInterrupt) -> tuple[Any, Question]:
         """Return an interrupt's value as JSON shapes that Postgres can hold, and the question."""

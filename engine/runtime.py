@@ -34,6 +34,7 @@ from engine.project import Project
 from engine.registry import Registry, load_registry
 from engine.reviews.feed import Feed
 from engine.reviews.people import People
+from engine.reviews.repair import Repair
 from engine.reviews.service import Reviews
 from engine.runs import Runs
 from engine.saver import require_strict_msgpack
@@ -121,6 +122,7 @@ class Engine:
     people: People
     reviews: Reviews
     feed: Feed
+    repair: Repair
     signals: Signals
     timers: Timers
     links: Links
@@ -240,6 +242,7 @@ async def _assemble(
         gates=gates,
         default_ttl=None if project.checkpointer is None else project.checkpointer.ttl,
     )
+    states = ThreadStates(threads=threads, registry=registry, store=store)
     idempotency = Idempotency(database=database)
     permits = Permits(database=database, bus=bus)
     worker_id = new_worker_id()
@@ -302,10 +305,11 @@ async def _assemble(
         gates=gates,
         runs=runs,
         threads=threads,
-        states=ThreadStates(threads=threads, registry=registry, store=store),
+        states=states,
         people=people,
         reviews=reviews,
         feed=Feed(bus),
+        repair=Repair(database=database, gates=gates, people=people, states=states, runs=runs),
         signals=signals,
         timers=timers,
         links=links,

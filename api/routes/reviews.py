@@ -28,6 +28,7 @@ from api.schemas.reviews import (
     ReviewView,
     SnoozeCreate,
 )
+from api.schemas.runs import RunView
 from api.streams import event_stream, frame
 from engine.database import Connection
 from engine.errors import ForbiddenError, InvalidValueError
@@ -334,6 +335,14 @@ async def extend_review(
         )
 
     return _tagged(response, await once(work, ReviewState))
+
+
+@router.post("/reviews/{review_id}/repair", status_code=202, responses=REFUSALS)
+async def repair_review(
+    review_id: str, engine: EngineDependency, actor: ActorDependency, body: Nothing = NOTHING
+) -> RunView:
+    """Ask anew where the graph keeps an answer that its node fails with; returns the new run."""
+    return RunView.of(await engine.repair.repair(review_id, actor=actor, via=API))
 
 
 @router.get("/absences")

@@ -1,0 +1,116 @@
+"""A way out for a thread that keeps an answer its node cannot live with.
+
+LangGraph keeps an answer before the node goes on with it, and uses the kept one for ever after:
+every later answer to the question is ignored and the same error comes again. The cure is a new
+checkpoint without it, and a run that asks anew.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from engine.database import Connection, Database, statement
+from engine.errors import ConflictError
+from engine.gates import UNANSWERED, Gate, Gates, outcome_of
+from engine.reviews.people import People
+from engine.runs import Run, RunRequest
+
+SETTLED = ("decided", "expired")
+
+
+class StateWriter(Protocol):
+    """What a repair needs of `engine.thread_state.ThreadStates`."""
+
+    async def update(
+        self, thread_id: str, values: Any, *, actor: str = "system", via: str = "api"
+    ) -> dict[str, Any]:
+        """Write a checkpoint; without values it only forgets what tasks have begun."""
+
+
+class RunStarter(Protocol):
+    """What a repair needs of `engine.runs.Runs`."""
+
+    async def submit(self, connection: Connection, request: RunRequest) -> Run:
+        """Accept a run in the caller's transaction."""
+
+
+class Repair:
+    """Lets a review be asked anew."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        gates: Gates,
+        people: People,
+        states: StateWriter,
+        runs: RunStarter,
+    ) -> None:
+        self._database = database
+        self._gates = gates
+        self._people = people
+        self._states = states
+        self._runs = runs
+
+    async def repair(self, review_id: str, *, actor: str, via: str) -> Run:
+        """Forget the answer that the thread keeps, and start the run that asks again.
+
+        Every question of the thread is asked again, under new ids. Doing it twice is harmless:
+        the second time there is nothing to repair.
+
+        Raises:
+            NotFoundError: there is no such review.
+            ConflictError: nothing is wrong with it, or the thread is at work.
+            ForbiddenError: the person may not decide it.
+        """
+        async with self._database.transaction() as connection:
+            gate = await self._gates.lock(connection, review_id)
+            await self._people.require(connection, gate.assignees, actor)
+            await self._require_stuck(connection, gate)
+        await self._states.update(gate.thread_id, None, actor=actor, via=via)
+        request = RunRequest(
+            assistant_id=gate.assistant_id, thread_id=gate.thread_id, actor=actor, via=via
+        )
+        async with self._database.transaction() as connection:
+            run = await self._runs.submit(connection, request)
+            details = {"dropped": gate.decision, "run_id": run.run_id}
+            await self._gates.note(
+                connection, gate, "gate.repaired", actor=actor, via=via, details=details
+            )
+        return run
+
+    async def _require_stuck(self, connection: Connection, gate: Gate) -> None:
+        stuck = (
+            gate.state in (*UNANSWERED, *SETTLED)
+            and not await self._is_carried(connection, [gate])
+            and await self._gates.is_answer_stored(
+                connection,
+                thread_id=gate.thread_id,
+                checkpoint_ns=gate.checkpoint_ns,
+                checkpoint_id=gate.checkpoint_id,
+                task_id=gate.task_id,
+            )
+            and await self._is_head(connection, gate)
+        )
+        if not stuck:
+            raise ConflictError(
+                "nothing is to be repaired: the thread does not keep an answer that failed",
+                **outcome_of(gate),
+            )
+
+    async def _is_carried(self, connection: Connection, gates: Sequence[Gate]) -> bool:
+        cursor = await connection.execute(
+            statement("list_live_runs"),
+            {
+                "tenant": self._database.tenant,
+                "run_ids": [gate.resume_run_id for gate in gates if gate.resume_run_id],
+            },
+        )
+        return await cursor.fetchone() is not None
+
+    async def _is_head(self, connection: Connection, gate: Gate) -> bool:
+        cursor = await connection.execute(
+            statement("read_head_checkpoint"),
+            {"thread_id": gate.thread_id, "checkpoint_ns": gate.checkpoint_ns},
+        )
+        row = await cursor.fetchone()
+        return row is not None and row["checkpoint_id"] == gate.checkpoint_id
