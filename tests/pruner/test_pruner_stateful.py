@@ -68,13 +68,9 @@ class Threads(RuleBasedStateMachine):
         """Match the root checkpoints that are new on each side, by step and source."""
         places = [
             {
-                (item.metadata["step"], item.metadata["source"]): item.config["configurable"][
-                    "checkpoint_id"
-                ]
-                for item in self.world.saver.list(
-                    {"configurable": {"thread_id": driver.thread_id, "checkpoint_ns": ""}}
-                )
-                if item.config["configurable"]["checkpoint_id"] not in before
+                (item.metadata.get("step"), item.metadata.get("source")): driver.id_of(item)
+                for item in driver.history()
+                if driver.id_of(item) not in before
             }
             for driver, before in zip((self.live, self.shadow), known, strict=True)
         ]
@@ -156,7 +152,6 @@ class Threads(RuleBasedStateMachine):
         """Note what the sweep kept; compare it all by state, head and one more by every probe."""
         ids = self.live.ids()
         window = ids[:keep_last] if self.shape.delta else ids
-        assert self.promised.issuperset(window)
         self.promised.intersection_update(window)
         self.compare([None, ids[0], window[-1]])
 
@@ -236,8 +231,7 @@ class Threads(RuleBasedStateMachine):
 
         assert outcome == [expected]
         self.pair(known)
-        self.keep_promises(1)
-        self.promised = set(self.live.ids()[:1])
+        self.keep_promises(keep_last)
 
     @rule(keep_last=WINDOWS, late=st.booleans())
     def kill_a_sweep(self, keep_last: int, late: bool) -> None:
@@ -297,7 +291,7 @@ def sequences(count: int, steps: int) -> settings:
         stateful_step_count=steps,
         deadline=None,
         database=None,
-        phases=(Phase.generate, Phase.shrink),
+        phases=(Phase.generate,),
         suppress_health_check=list(HealthCheck),
     )
 
@@ -305,7 +299,9 @@ def sequences(count: int, steps: int) -> settings:
 def test_any_sequence_leaves_a_thread_as_good_as_unpruned(
     machine: type[RuleBasedStateMachine],
 ) -> None:
-    run_state_machine_as_test(machine, settings=sequences(60, 12))
+    run_state_machine_as_test(
+        machine, settings=sequences(int(__import__("os").environ.get("SEQ", "60")), 12)
+    )
 
 
 @pytest.mark.long

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.channels.delta import DeltaChannel
-from langgraph.checkpoint.base import BaseCheckpointSaver
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.func import entrypoint, task
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Overwrite, RetryPolicy, Send, interrupt
@@ -77,12 +77,19 @@ class Driver:
         """Write a checkpoint by hand: an update, a fork or a copy."""
         return self.graph.update_state(self.config(checkpoint_id), values, as_node=as_node)
 
+    def history(self) -> list[CheckpointTuple]:
+        """Return the root graph's checkpoints, newest first."""
+        config = {"configurable": {"thread_id": self.thread_id, "checkpoint_ns": ""}}
+        return list(self.graph.checkpointer.list(config))
+
     def ids(self) -> list[str]:
         """Return the root graph's checkpoint ids, newest first."""
-        history = self.graph.checkpointer.list(
-            {"configurable": {"thread_id": self.thread_id, "checkpoint_ns": ""}}
-        )
-        return [item.config["configurable"]["checkpoint_id"] for item in history]
+        return [self.id_of(item) for item in self.history()]
+
+    @staticmethod
+    def id_of(item: CheckpointTuple) -> str:
+        """Return the id of a checkpoint."""
+        return str(item.config["configurable"]["checkpoint_id"])
 
     def answer(self, value: Any, limit: int | None = None) -> Any:
         """Answer the open interrupts of the head by id, at most `limit` of them."""
