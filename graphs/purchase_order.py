@@ -38,7 +38,7 @@ from nodes.read_document import read_document
 from nodes.release_budget import release_budget
 from nodes.reserve_budget import reserve_budget
 from nodes.resolve_commit import doubt_commit, resolve_commit
-from nodes.services.faults import is_transient
+from nodes.services.faults import HandledErrors, is_transient
 from nodes.services.opening import Services, open_services
 from nodes.services.settings import ProcessSettings
 from state.purchase_order import PurchaseOrder, PurchaseOrderInput
@@ -83,6 +83,7 @@ def wire(
         retry_on=is_transient,
         jitter=pause_seconds > 0,
     )
+    handled = HandledErrors()
     erp_seconds = ERP_CALLS * settings.erp_timeout_seconds + DATABASE_SECONDS
 
     graph = StateGraph(PurchaseOrder, input_schema=PurchaseOrderInput)
@@ -112,14 +113,14 @@ def wire(
         partial(commit_to_erp, erp=s.erp, effects=s.effects, ledger=s.ledger),
         timeout=erp_seconds,
         # LangGraph's types know no handler that is told the error, its documentation does.
-        error_handler=cast("Any", lose_commit),
+        error_handler=cast("Any", partial(lose_commit, handled=handled)),
         destinations=("resolve_commit",),
     )
     graph.add_node(
         "resolve_commit",
         partial(resolve_commit, erp=s.erp, effects=s.effects, ledger=s.ledger),
         timeout=erp_seconds,
-        error_handler=cast("Any", doubt_commit),
+        error_handler=cast("Any", partial(doubt_commit, handled=handled)),
         destinations=("await_resolution",),
     )
     graph.add_node(

@@ -90,7 +90,7 @@ def _ask(state: PurchaseOrder, attempts: int) -> Gate:
         evidence=[
             ("Reference", order["order_id"]),
             ("Idempotency key", commit_key(order)),
-            ("Sent", f"{attempts} times"),
+            ("Attempts", str(attempts)),
             ("Supplier", f"{order['supplier_name']} ({order['supplier_id']})"),
             ("Invoice", order["invoice_number"]),
             ("Amount", amount),

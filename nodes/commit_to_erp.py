@@ -8,6 +8,7 @@ from langgraph.types import Command
 from nodes.services import JSON, Effects, Erp, ErpOrder, Ledger
 from nodes.services.effects import effect
 from nodes.services.errors import OutcomeUnknownError
+from nodes.services.faults import HandledErrors
 from state.purchase_order import Move, Order, PurchaseOrder, due, move, order_text
 
 
@@ -40,8 +41,11 @@ async def commit_to_erp(
     return await adopt(sent, "commit", cast("ErpOrder", result), effects=effects, ledger=ledger)
 
 
-async def lose_commit(state: PurchaseOrder, error: NodeError) -> Command[str]:
+async def lose_commit(
+    state: PurchaseOrder, error: NodeError, *, handled: HandledErrors
+) -> Command[str]:
     """Send an order that the ERP did not confirm to where its fate is found out."""
+    handled.keep(error.error)
     update: Move = {
         "facts": _sent(state)["facts"],
         "summary": f"{order_text(due(state))}: the ERP did not confirm it ({error.error})",

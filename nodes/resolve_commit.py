@@ -12,6 +12,7 @@ from langgraph.types import Command
 from nodes.commit_to_erp import adopt, commit_key
 from nodes.services import JSON, Effects, Erp, ErpOrder, Ledger
 from nodes.services.effects import effect
+from nodes.services.faults import HandledErrors
 from state.purchase_order import Failure, Move, PurchaseOrder, due, move, order_text
 
 
@@ -56,8 +57,11 @@ async def resolve_commit(
     }
 
 
-async def doubt_commit(state: PurchaseOrder, error: NodeError) -> Command[str]:
+async def doubt_commit(
+    state: PurchaseOrder, error: NodeError, *, handled: HandledErrors
+) -> Command[str]:
     """Hand an order of which nobody knows whether the ERP has it to a person."""
+    handled.keep(error.error)
     moved = move(state, "lose_sight") if state["stage"] == "RESERVED" else Move()
     update: Move = {
         **moved,
