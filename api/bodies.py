@@ -19,7 +19,7 @@ class BodyTooLargeError(Exception):
     """The body is larger than the server reads."""
 
 
-class JsonBodies:
+class StrictBodies:
     """Reads each body once, within a size, and lets only sound JSON through to the routes.
 
     Refused are NaN and infinities, numbers beyond 64 bits, keys given twice, half surrogate pairs

@@ -10,7 +10,7 @@ import asyncio
 import json
 import logging
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -99,7 +99,7 @@ class Recording:
             await self.append(StreamEvent(RUN_DONE, data))
 
     def _stored(self) -> bool:
-        return self._kept or self._announced()
+        return self._kept or self._announced() or self._events.is_numbered(self.thread_id)
 
     def _announced(self) -> bool:
         return self._followed_elsewhere or self._events.has_remote_follower(
@@ -122,6 +122,7 @@ class Events:
         self._bus = bus
         self._followers: dict[str, set[Following]] = {}
         self._active: dict[str, Recording] = {}
+        self._numbered: Counter[str] = Counter()  # threads whose followers need numbers
         self._interest: dict[str, float] = {}  # what other processes follow -> when it lapses
         self._pending: deque[_Row] = deque()
         self._pending_bytes = 0
@@ -196,6 +197,10 @@ class Events:
         """Tell whether somebody in this process follows the run or its thread."""
         return _run_key(run_id) in self._followers or _thread_key(thread_id) in self._followers
 
+    def is_numbered(self, thread_id: str) -> bool:
+        """Tell whether somebody in this process follows the thread by number."""
+        return _thread_key(thread_id) in self._numbered
+
     def has_remote_follower(self, run_id: str, thread_id: str) -> bool:
         """Tell whether another process said lately that it follows the run or its thread."""
         if not self._interest:
@@ -219,9 +224,14 @@ class Events:
         """
         return Following(self, _run_key(run_id), after=after, fresh=fresh)
 
-    def follow_thread(self, thread_id: str, *, after: int | None = None) -> "Following":
-        """Follow the runs of a thread, one after the other, until closed."""
-        return Following(self, _thread_key(thread_id), after=after)
+    def follow_thread(
+        self, thread_id: str, *, after: int | None = None, numbered: bool = False
+    ) -> "Following":
+        """Follow the runs of a thread, one after the other, until closed.
+
+        `numbered` has every event kept, for clients that come back by number whatever the run.
+        """
+        return Following(self, _thread_key(thread_id), after=after, numbered=numbered)
 
     async def tidy(self) -> int:
         """Delete events that nobody will ask for any more; returns how many."""
@@ -239,6 +249,8 @@ class Events:
     def attach(self, key: str, follower: "Following") -> Subscription:
         """Let a follower hear of the events of a run or a thread."""
         self._followers.setdefault(key, set()).add(follower)
+        if follower.numbered:
+            self._numbered[key] += 1
         own = (key,) if _kind(key) == "run" else ()  # `run:<id>` also tells of its end
         return self._bus.attach(f"events:{key}", *own)
 
@@ -246,9 +258,18 @@ class Events:
         """End what `attach` began; doing so twice is no fault."""
         self._bus.detach(subscription)
         members = self._followers.get(key, set())
+        if follower not in members:
+            return
         members.discard(follower)
         if not members:
-            self._followers.pop(key, None)
+            del self._followers[key]
+        if follower.numbered:
+            self._numbered[key] -= 1
+            self._numbered += Counter()  # drops what fell to zero
+
+    async def get_thread_seq(self, thread_id: str) -> int:
+        """Return the id of a thread's last kept event, -1 without one."""
+        return await self.get_last_seq(_thread_key(thread_id))
 
     async def get_last_seq(self, key: str) -> int:
         """Return the id of the last kept event, -1 without one."""
@@ -371,7 +392,16 @@ class Following:
     Iterate once; close it when the client leaves early.
     """
 
-    def __init__(self, events: Events, key: str, *, after: int | None, fresh: bool = False) -> None:
+    def __init__(
+        self,
+        events: Events,
+        key: str,
+        *,
+        after: int | None,
+        fresh: bool = False,
+        numbered: bool = False,
+    ) -> None:
+        self.numbered = numbered
         self._events = events
         self._key = key
         self._after = after

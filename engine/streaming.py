@@ -151,8 +151,9 @@ async def run_graph(
     if options.protocol == "v2":
         async with aclosing(stream_protocol_events(graph, value, config, arguments)) as parts:
             async for method, params in parts:
-                if method == "values" and not params["namespace"]:
-                    _observe_v2(outcome, params)
+                interrupts = params.pop("interrupts", None)
+                if interrupts is not None and not params["namespace"]:
+                    outcome.values, outcome.interrupts = params["data"], interrupts
                 if wanted():
                     yield StreamEvent(f"v2/{method}", to_json(params))
         return
@@ -295,11 +296,6 @@ def _observe(outcome: Outcome, chunk: Chunk) -> None:
         return
     outcome.interrupts = ()
     outcome.values = payload
-
-
-def _observe_v2(outcome: Outcome, params: Mapping[str, Any]) -> None:
-    outcome.values = params["data"]
-    outcome.interrupts = tuple(params.get("interrupts", ()))
 
 
 def _with_checkpoint(payload: dict[str, Any]) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Runs without a thread of the caller's: each makes one and, unless told otherwise, removes it."""
 
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 from uuid import UUID, uuid4
 
@@ -20,10 +21,12 @@ from api.run_streams import (
 )
 from api.schemas.runs import BatchItem, CancelMany, RunCreate, RunView
 from engine.runs import CancelAction, RunStatus
+from engine.runtime import Engine
 
 router = APIRouter(tags=["stateless runs"])
 
 MAX_BATCH = 500
+CHUNK = 500  # runs listed or cancelled at once
 ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
 
 
@@ -113,16 +116,16 @@ async def cancel_many(
     statuses: tuple[RunStatus, ...] = ACTIVE
     if body.status in ("pending", "running"):
         statuses = ("queued",) if body.status == "pending" else ("running",)
-    if body.run_ids is not None:
-        for run_id in body.run_ids:
+    run_ids = body.run_ids
+    if run_ids is None:
+        run_ids = await _list_ids(engine, body.thread_id, statuses)
+    else:
+        for run_id in run_ids:
             await engine.runs.get(run_id, thread_id=body.thread_id)
-    await engine.runs.cancel_many(
-        thread_id=body.thread_id,
-        run_ids=body.run_ids,
-        statuses=statuses,
-        action=action,
-        actor=actor,
-    )
+    for chunk in _batched(run_ids, CHUNK):
+        await engine.runs.cancel_many(
+            thread_id=body.thread_id, run_ids=chunk, statuses=statuses, action=action, actor=actor
+        )
 
 
 @router.get("/runs/{run_id}/join", response_model=None)
@@ -158,3 +161,21 @@ async def join_stateless_stream(
         headers={"Content-Location": location, "Location": f"{location}/stream"},
         cancel_on_disconnect=cancel_on_disconnect,
     )
+
+
+async def _list_ids(
+    engine: Engine, thread_id: str | None, statuses: Sequence[RunStatus]
+) -> list[str]:
+    """Return the runs of a status, all of them: none is left out for being one too many."""
+    found: list[str] = []
+    while True:
+        page = await engine.runs.list(thread_id, statuses=statuses, limit=CHUNK, offset=len(found))
+        found += [run.run_id for run in page]
+        if len(page) < CHUNK:
+            return found
+
+
+def _batched(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """Yield the items in stretches of at most `size`."""
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
