@@ -3,21 +3,28 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
 
 from api import problems
+from api.auth import Guard
 from api.bodies import StrictBodies
+from api.metrics import RequestMetrics
 from api.middleware import SameOrigin, SecurityHeaders
 from api.routes import (
     assistants,
+    crons,
     links,
     protocol,
     reviews,
     runs,
     signals,
+    state,
     stateless_runs,
+    store,
+    system,
     thread_stream,
+    threads,
 )
 from api.scheduler import open_scheduler
 from api.settings import Settings
@@ -26,15 +33,14 @@ from engine.project import read_project
 from engine.runtime import EngineOptions, open_engine
 
 VERSION = "0.1.0"
+# Which flag of langgraph.json's `http` takes a group of routes away.
 ROUTERS = (
-    assistants.router,
-    runs.router,
-    stateless_runs.router,
-    thread_stream.router,
-    protocol.router,
-    reviews.router,
-    signals.router,
-    links.router,
+    (None, (system.router, reviews.router, signals.router, links.router)),
+    ("disable_meta", (system.meta,)),
+    ("disable_assistants", (assistants.router,)),
+    ("disable_threads", (threads.router, state.router, thread_stream.router)),
+    ("disable_runs", (crons.router, runs.router, stateless_runs.router, protocol.router)),
+    ("disable_store", (store.router,)),
 )
 # What LangGraph's clients read from answers: the run's address, counts of lists.
 EXPOSED_HEADERS = (
@@ -69,12 +75,18 @@ def create_app(settings: Settings, *, database_url: str) -> FastAPI:
         version=VERSION,
         summary="Durable LangGraph agents with human review; the LangGraph Agent Server API.",
         lifespan=lifespan,
+        dependencies=[Depends(Guard())],
+        docs_url=None if project.http.disable_meta else "/docs",
+        openapi_url=None if project.http.disable_meta else "/openapi.json",
+        redoc_url=None,
     )
     app.state.settings = settings
     app.state.project = project
     problems.install(app)
-    for router in ROUTERS:
-        app.include_router(router)
+    for flag, routers in ROUTERS:
+        if flag is None or not getattr(project.http, flag):
+            for router in routers:
+                app.include_router(router)
     origins = settings.cors_origins or tuple(
         project.http.cors.allow_origins if project.http.cors else ()
     )
@@ -91,6 +103,7 @@ def create_app(settings: Settings, *, database_url: str) -> FastAPI:
     app.add_middleware(StrictBodies, max_bytes=settings.max_body_bytes, max_depth=options.max_depth)
     app.add_middleware(SameOrigin, allowed_origins=origins)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(RequestMetrics)
     return app
 
 
@@ -110,6 +123,7 @@ def engine_options(settings: Settings, *, database_url: str, run_worker: bool) -
         max_body_bytes=settings.max_body_bytes,
         secret=settings.secret,
         smtp_url=settings.smtp_url,
+        prune_keep_last=settings.prune_keep_last,
         notifications=NotificationOptions(
             webhook=settings.notify_webhook,
             slack=settings.notify_slack,

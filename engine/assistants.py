@@ -106,6 +106,7 @@ class Assistants:
 
     async def create(
         self,
+        connection: Connection,
         *,
         graph_id: str,
         assistant_id: str | None = None,
@@ -117,9 +118,10 @@ class Assistants:
         if_exists: str = "raise",
         scope: Scope | None = None,
     ) -> Assistant:
-        """Make an assistant.
+        """Make an assistant, in the caller's transaction.
 
         Args:
+            connection: the caller's transaction.
             graph_id: the graph it runs.
             assistant_id: its id; None makes one.
             name: shown to people.
@@ -136,22 +138,24 @@ class Assistants:
         """
         self.registry.require(graph_id)
         assistant_id = assistant_id or str(uuid4())
-        async with self.database.transaction() as connection:
-            made = await self._insert(
-                connection,
-                assistant_id=assistant_id,
-                graph_id=graph_id,
-                name=name or UNTITLED,
-                description=description,
-                config=config,
-                context=context,
-                metadata=metadata,
-            )
-            if made is not None:
-                return made
-            if if_exists != "do_nothing":
-                raise AlreadyExistsError("assistant", assistant_id)
+        made = await self._insert(
+            connection,
+            assistant_id=assistant_id,
+            graph_id=graph_id,
+            name=name or UNTITLED,
+            description=description,
+            config=config,
+            context=context,
+            metadata=metadata,
+        )
+        if made is not None:
+            return made
+        if if_exists != "do_nothing":
+            raise AlreadyExistsError("assistant", assistant_id)
+        try:
             return await self.resolve(connection, assistant_id, scope=scope)
+        except NotFoundError as error:  # somebody else's
+            raise AlreadyExistsError("assistant", assistant_id) from error
 
     async def update(
         self,
@@ -213,9 +217,13 @@ class Assistants:
             return Assistant(**row)
 
     async def delete(
-        self, connection: Connection, assistant_id: str, *, scope: Scope | None = None
+        self,
+        connection: Connection,
+        assistant_id: str,
+        *,
+        scope: Scope | None = None,
     ) -> None:
-        """Remove an assistant and its versions, in the caller's transaction.
+        """Remove an assistant, its versions and schedules, in the caller's transaction.
 
         Raises:
             NotFoundError: no such assistant.
@@ -229,6 +237,9 @@ class Assistants:
                 " take the graph out of langgraph.json to remove it",
                 graph_id=owners[assistant_id],
             )
+        await connection.execute(
+            statement("delete_crons_of_assistant"), self._parameters(assistant_id)
+        )
         await connection.execute(statement("delete_assistant"), self._parameters(assistant_id))
 
     async def search(

@@ -154,13 +154,13 @@ class Registry:
             config["fields"] = index.fields
         return config
 
-    def store_ttl(self) -> TTLConfig | None:
-        """Return how long items of the store live, or None when for ever."""
+    def store_ttl(self) -> TTLConfig:
+        """Return how long items of the store live; one that is over is never shown."""
         ttl = self.project.store and self.project.store.ttl
-        if not ttl:
-            return None
-        config: TTLConfig = {"refresh_on_read": ttl.refresh_on_read}
-        if ttl.default_ttl is not None:
+        config: TTLConfig = {"omit_expired": True}
+        if ttl:
+            config["refresh_on_read"] = ttl.refresh_on_read
+        if ttl and ttl.default_ttl is not None:
             config["default_ttl"] = ttl.default_ttl
         return config
 

@@ -12,12 +12,14 @@ from langgraph.store.base import BaseStore
 from langgraph.store.postgres.aio import AsyncPostgresStore
 from langgraph.store.postgres.base import PostgresIndexConfig
 
+from checkpoint_pruner import Policy
 from engine.assistants import Assistants
 from engine.attempt import Surroundings
 from engine.audit import Audit
 from engine.bus import Bus, open_bus
 from engine.claims import Claims
 from engine.conversations import Conversations
+from engine.crons import Crons
 from engine.database import Database, open_database
 from engine.dispatch import Dispatcher
 from engine.dispatch.procrastinate import open_dispatcher
@@ -31,6 +33,7 @@ from engine.mail import make_mailer
 from engine.notifications import NotificationOptions, Notifications
 from engine.outbox import Outbox
 from engine.project import Project
+from engine.pruning import Pruning
 from engine.registry import Registry, load_registry
 from engine.reviews.feed import Feed
 from engine.reviews.people import People
@@ -39,6 +42,7 @@ from engine.reviews.service import Reviews
 from engine.runs import Runs
 from engine.saver import require_strict_msgpack
 from engine.signals import Signals
+from engine.store_items import StoreItems
 from engine.sweeper import Duty, Sweeper
 from engine.thread_state import ThreadStates
 from engine.threads import Threads
@@ -75,6 +79,7 @@ class EngineOptions:
         secret: signs webhooks and links; None makes a key and keeps it in the database.
         smtp_url: the mail server; None sends no mail.
         notifications: who is told about reviews.
+        prune_keep_last: checkpoints per thread that scheduled sweeps keep; None sweeps never.
     """
 
     database_url: str
@@ -96,6 +101,7 @@ class EngineOptions:
     secret: str | None = None
     smtp_url: str | None = None
     notifications: NotificationOptions = field(default_factory=NotificationOptions)
+    prune_keep_last: int | None = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,6 +125,9 @@ class Engine:
     runs: Runs
     threads: Threads
     states: ThreadStates
+    crons: Crons
+    pruning: Pruning
+    items: StoreItems
     people: People
     reviews: Reviews
     feed: Feed
@@ -160,6 +169,7 @@ async def open_engine(options: EngineOptions) -> AsyncIterator[Engine]:
         stack.push_async_callback(engine.permits.close)
         await engine.assistants.add_system_assistants()
         stack.push_async_callback(engine.worker.close)
+        stack.callback(engine.pruning.stop)
         if options.run_worker:
             await stack.enter_async_context(_working(engine))
         yield engine
@@ -306,6 +316,20 @@ async def _assemble(
         runs=runs,
         threads=threads,
         states=states,
+        items=StoreItems(
+            database=database,
+            store=store,
+            searches_meaning=registry.store_index() is not None,
+        ),
+        crons=Crons(database=database, assistants=assistants, runs=runs, audit=audit),
+        pruning=Pruning(
+            database=database,
+            threads=threads,
+            registry=registry,
+            policy=None
+            if options.prune_keep_last is None
+            else Policy(keep_last=options.prune_keep_last),
+        ),
         people=people,
         reviews=reviews,
         feed=Feed(bus),

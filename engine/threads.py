@@ -1,7 +1,7 @@
 """Threads: rows beside LangGraph's checkpoints, and whatever concerns both as a whole."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -22,6 +22,7 @@ from engine.values import jsonb, text
 SORT_COLUMNS = frozenset({"thread_id", "status", "created_at", "updated_at", "state_updated_at"})
 # A cancelled run ends its step first; whoever deletes the thread waits this long for it.
 STOP_TIMEOUT = "10s"
+DELETE_BATCH = 100
 DELETE_TIMEOUT = "120s"  # a thread may hold gigabytes
 
 ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
@@ -277,15 +278,56 @@ class Threads:
             await connection.execute(statement("delete_thread"), self._key(thread_id))
             await self.bus.notify(connection, f"thread:{thread_id}")
 
+    async def delete_all(
+        self,
+        *,
+        metadata: Mapping[str, Any],
+        actor: str = "system",
+        via: str = "api",
+        scope: Scope | None = None,
+    ) -> int:
+        """Remove every thread whose metadata contains `metadata`; returns how many.
+
+        Raises:
+            ThreadBusyError: a run did not stop in time; threads before it are gone.
+        """
+        removed = 0
+        while True:
+            page = await self.search(
+                metadata=metadata, limit=DELETE_BATCH, with_values=False, scope=scope
+            )
+            if not page.items:
+                return removed
+            for thread in page.items:
+                with suppress(NotFoundError):  # somebody else was faster
+                    await self.delete(thread.thread_id, actor=actor, via=via)
+                    removed += 1
+
+    async def known(
+        self, thread_ids: Sequence[str], *, scope: Scope | None = None
+    ) -> Sequence[str]:
+        """Return those of the ids that are threads."""
+        async with self.database.pool.connection() as connection:
+            cursor = await connection.execute(
+                statement("list_known_threads"),
+                {
+                    "tenant": self.database.tenant,
+                    "thread_ids": list(thread_ids),
+                    "scope": jsonb(scope or {}),
+                },
+            )
+            return [row["thread_id"] for row in await cursor.fetchall()]
+
     async def copy(
         self,
+        connection: Connection,
         thread_id: str,
         *,
         actor: str = "system",
         via: str = "api",
         scope: Scope | None = None,
     ) -> Thread:
-        """Make a second thread with the same past, values and open questions.
+        """Make a second thread with the same past, values and open questions, in one transaction.
 
         Every row of all three checkpoint tables is taken, so that channels kept as differences
         still find the values they start from. Questions are asked again under ids of their own.
@@ -296,22 +338,22 @@ class Threads:
         """
         copy_id = str(uuid4())
         names = {**self._key(thread_id), "copy_id": copy_id}
-        async with self.held(thread_id) as connection:
-            await self.read(connection, thread_id, scope=scope, with_values=False)
-            open_gates = await self.gates.live(connection, thread_id)
-            await connection.execute(statement("copy_thread"), names)
-            await connection.execute(statement("copy_checkpoints"), names)
-            if open_gates:
-                await self._ask_again(connection, open_gates, names)
-            await self.audit.append(
-                connection,
-                actor=actor,
-                via=via,
-                action="thread.copied",
-                thread_id=copy_id,
-                details={"from": thread_id},
-            )
-            return await self.read(connection, copy_id)
+        await self._hold(connection, thread_id)
+        await self.read(connection, thread_id, scope=scope, with_values=False)
+        open_gates = await self.gates.live(connection, thread_id)
+        await connection.execute(statement("copy_thread"), names)
+        await connection.execute(statement("copy_checkpoints"), names)
+        if open_gates:
+            await self._ask_again(connection, open_gates, names)
+        await self.audit.append(
+            connection,
+            actor=actor,
+            via=via,
+            action="thread.copied",
+            thread_id=copy_id,
+            details={"from": thread_id},
+        )
+        return await self.read(connection, copy_id)
 
     async def storage(self, thread_id: str, *, scope: Scope | None = None) -> Storage:
         """Measure what a thread takes in the checkpoint tables.
@@ -389,11 +431,14 @@ class Threads:
                 except psycopg.errors.LockNotAvailable as error:
                     raise _busy(thread_id) from error
             else:
-                cursor = await connection.execute(statement("hold_lease"), self._key(thread_id))
-                (row,) = await cursor.fetchall()
-                if not row["taken"]:
-                    raise _busy(thread_id)
+                await self._hold(connection, thread_id)
             yield connection
+
+    async def _hold(self, connection: Connection, thread_id: str) -> None:
+        cursor = await connection.execute(statement("hold_lease"), self._key(thread_id))
+        (row,) = await cursor.fetchall()
+        if not row["taken"]:
+            raise _busy(thread_id)
 
     async def _ask_again(
         self, connection: Connection, gates: Sequence[Gate], names: Mapping[str, str]

@@ -1,10 +1,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from engine.assistants import Assistants, system_assistant_id
+from engine.assistants import Assistant, Assistants, system_assistant_id
 from engine.database import Database, open_database
 from engine.errors import AlreadyExistsError, ConflictError, InvalidValueError, NotFoundError
 from engine.registry import Registry, load_registry
@@ -31,6 +32,11 @@ async def assistants(database: Database, registry: Registry) -> Assistants:
     return service
 
 
+async def create(assistants: Assistants, **options: Any) -> Assistant:
+    async with assistants.database.transaction() as connection:
+        return await assistants.create(connection, **options)
+
+
 def test_a_system_assistant_has_the_id_that_clients_compute() -> None:
     assert system_assistant_id("agent") == "fe096781-5601-53d2-b2f6-0d3403f7e9ca"
 
@@ -51,15 +57,15 @@ async def test_an_assistant_is_found_by_its_graphs_name(assistants: Assistants) 
 
 async def test_an_assistant_of_an_unknown_graph_is_refused(assistants: Assistants) -> None:
     with pytest.raises(InvalidValueError, match="/graph_id"):
-        await assistants.create(graph_id="absent")
+        await create(assistants, graph_id="absent")
 
 
 async def test_a_taken_id_is_refused_or_returned_as_asked(assistants: Assistants) -> None:
-    made = await assistants.create(graph_id="echo", assistant_id="mine", name="first")
+    made = await create(assistants, graph_id="echo", assistant_id="mine", name="first")
 
-    again = await assistants.create(graph_id="echo", assistant_id="mine", if_exists="do_nothing")
+    again = await create(assistants, graph_id="echo", assistant_id="mine", if_exists="do_nothing")
     with pytest.raises(AlreadyExistsError):
-        await assistants.create(graph_id="echo", assistant_id="mine")
+        await create(assistants, graph_id="echo", assistant_id="mine")
 
     assert again == made
 
@@ -67,8 +73,12 @@ async def test_a_taken_id_is_refused_or_returned_as_asked(assistants: Assistants
 async def test_a_change_merges_metadata_replaces_the_rest_and_makes_a_version(
     assistants: Assistants,
 ) -> None:
-    made = await assistants.create(
-        graph_id="echo", metadata={"a": 1}, config={"tags": ["x"]}, context={"model": "m"}
+    made = await create(
+        assistants,
+        graph_id="echo",
+        metadata={"a": 1},
+        config={"tags": ["x"]},
+        context={"model": "m"},
     )
 
     changed = await assistants.update(
@@ -82,7 +92,7 @@ async def test_a_change_merges_metadata_replaces_the_rest_and_makes_a_version(
 
 
 async def test_concurrent_changes_get_versions_of_their_own(assistants: Assistants) -> None:
-    made = await assistants.create(graph_id="echo")
+    made = await create(assistants, graph_id="echo")
 
     changed = await asyncio.gather(
         *(assistants.update(made.assistant_id, metadata={str(n): n}) for n in range(6))
@@ -95,7 +105,7 @@ async def test_concurrent_changes_get_versions_of_their_own(assistants: Assistan
 async def test_an_earlier_version_can_run_again_and_the_next_change_gets_a_new_number(
     assistants: Assistants,
 ) -> None:
-    made = await assistants.create(graph_id="echo", name="one")
+    made = await create(assistants, graph_id="echo", name="one")
     await assistants.update(made.assistant_id, name="two")
 
     back = await assistants.set_latest(made.assistant_id, 1)
@@ -111,7 +121,7 @@ async def test_a_version_that_never_was_cannot_be_restored(assistants: Assistant
 
 async def test_search_filters_sorts_and_pages(assistants: Assistants) -> None:
     for name in ("Ada", "Bob", "adam"):
-        await assistants.create(graph_id="echo", name=name, metadata={"team": "x"})
+        await create(assistants, graph_id="echo", name=name, metadata={"team": "x"})
 
     page = await assistants.search(
         name="AD", metadata={"team": "x"}, sort_by="name", sort_order="asc", limit=1
@@ -123,7 +133,7 @@ async def test_search_filters_sorts_and_pages(assistants: Assistants) -> None:
 
 
 async def test_a_scope_hides_what_belongs_to_others(assistants: Assistants) -> None:
-    made = await assistants.create(graph_id="echo", metadata={"owner": "ada"})
+    made = await create(assistants, graph_id="echo", metadata={"owner": "ada"})
 
     with pytest.raises(NotFoundError):
         await assistants.get(made.assistant_id, scope={"owner": "bob"})
@@ -136,7 +146,7 @@ async def test_a_scope_hides_what_belongs_to_others(assistants: Assistants) -> N
 async def test_a_graphs_own_assistant_cannot_be_deleted_but_others_can(
     assistants: Assistants,
 ) -> None:
-    made = await assistants.create(graph_id="echo")
+    made = await create(assistants, graph_id="echo")
 
     async with assistants.database.transaction() as connection:
         await assistants.delete(connection, made.assistant_id)
@@ -148,7 +158,7 @@ async def test_a_graphs_own_assistant_cannot_be_deleted_but_others_can(
 
 
 async def test_text_that_postgres_refuses_is_made_storable(assistants: Assistants) -> None:
-    made = await assistants.create(graph_id="echo", metadata={"note": "a\0b"})
+    made = await create(assistants, graph_id="echo", metadata={"note": "a\0b"})
 
     assert made.metadata == {"note": "a\ufffdb"}
 

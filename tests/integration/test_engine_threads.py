@@ -26,7 +26,7 @@ from engine.registry import Registry, load_registry
 from engine.runs import PendingInterrupt, RunRequest, Runs
 from engine.saver import RunSaver, attached
 from engine.thread_state import Place, ThreadStates, selected
-from engine.threads import Threads, Ttl
+from engine.threads import Thread, Threads, Ttl
 
 GRAPHS = Path(__file__).resolve().parents[1] / "graphs"
 
@@ -47,6 +47,10 @@ class Services:
         async with self.database.transaction() as connection:
             thread, _ = await self.threads.create(connection, **options)
         return thread.thread_id
+
+    async def copy(self, thread_id: str, **options: Any) -> Thread:
+        async with self.database.transaction() as connection:
+            return await self.threads.copy(connection, thread_id, **options)
 
     async def run(self, thread_id: str, value: Any, graph_id: str = "nested") -> None:
         """Do what a worker does, without one: run the graph and write down how it ended."""
@@ -213,7 +217,7 @@ async def test_a_scope_hides_threads(services: Services) -> None:
         services.threads.get(thread_id, scope=bob),
         services.threads.update(thread_id, scope=bob),
         services.threads.delete(thread_id, scope=bob),
-        services.threads.copy(thread_id, scope=bob),
+        services.copy(thread_id, scope=bob),
         services.states.get(thread_id, scope=bob),
         services.states.update(thread_id, {}, scope=bob),
     ):
@@ -308,7 +312,7 @@ async def test_a_copy_has_all_rows_values_and_open_questions(services: Services)
     thread_id = await services.create(metadata={"a": 1})
     await services.run(thread_id, {"text": "ok?"})
 
-    copied = await services.threads.copy(thread_id)
+    copied = await services.copy(thread_id)
 
     for table in ("checkpoints", "checkpoint_blobs", "checkpoint_writes"):
         assert await services.rows(table, copied.thread_id) == await services.rows(table, thread_id)
@@ -328,7 +332,7 @@ async def test_a_copy_has_all_rows_values_and_open_questions(services: Services)
 async def test_the_copys_question_can_be_answered_alone(services: Services) -> None:
     thread_id = await services.create()
     await services.run(thread_id, {"text": "ok?"})
-    copied = await services.threads.copy(thread_id)
+    copied = await services.copy(thread_id)
 
     run = await services.runs.create(
         RunRequest(assistant_id="nested", thread_id=copied.thread_id, command={"resume": "yes"})
@@ -343,7 +347,7 @@ async def test_a_thread_at_work_is_not_copied(services: Services) -> None:
     thread_id = await services.create()
     async with services.threads.held(thread_id):
         with pytest.raises(ThreadBusyError):
-            await services.threads.copy(thread_id)
+            await services.copy(thread_id)
 
 
 async def test_storage_is_told_by_section_and_channel(services: Services) -> None:

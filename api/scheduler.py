@@ -1,0 +1,83 @@
+"""The clock of a process: APScheduler, for schedules and for upkeep.
+
+Every process has one and nothing is lost without it: what is due stands in the database, and
+whichever process looks first does it. A job that took too long is not caught up with, it is done
+once; two of a kind never overlap.
+"""
+
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from api.settings import Settings
+from engine.runtime import Engine
+
+log = logging.getLogger(__name__)
+
+CRON_SECONDS = 1.0
+SAMPLE_SECONDS = 3_600.0
+SWEEP_MINUTES = 5.0
+NIGHTLY_HOUR_UTC = 3
+NIGHTLY_JITTER_SECONDS = 900
+
+Work = Callable[[], Awaitable[object]]
+
+
+@asynccontextmanager
+async def open_scheduler(engine: Engine, settings: Settings) -> AsyncIterator[AsyncIOScheduler]:
+    """Start the clock, and stop it at the end; a job that is under way is cancelled then."""
+    scheduler = AsyncIOScheduler(
+        timezone="UTC",
+        job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+    )
+
+    def every(seconds: float, name: str, work: Work) -> None:
+        scheduler.add_job(_survived(name, work), IntervalTrigger(seconds=seconds), id=name)
+
+    project = engine.project
+    thread_ttl = project.checkpointer.ttl if project.checkpointer else None
+    store_ttl = project.store.ttl if project.store else None
+    every(CRON_SECONDS, "crons", engine.crons.fire_due)
+    every(
+        _minutes(thread_ttl.sweep_interval_minutes if thread_ttl else None),
+        "expired threads",
+        engine.pruning.expire,
+    )
+    every(
+        _minutes(store_ttl.sweep_interval_minutes if store_ttl else None),
+        "expired items",
+        engine.items.sweep,
+    )
+    every(SAMPLE_SECONDS, "storage sample", engine.pruning.sample)
+    if settings.prune_interval_seconds and settings.prune_keep_last is not None:
+        every(settings.prune_interval_seconds, "prune", engine.pruning.sweep_dirty)
+        scheduler.add_job(
+            _survived("nightly prune", engine.pruning.sweep_everything),
+            CronTrigger(hour=NIGHTLY_HOUR_UTC, jitter=NIGHTLY_JITTER_SECONDS, timezone="UTC"),
+            id="nightly prune",
+        )
+    logging.getLogger("apscheduler").setLevel(logging.WARNING)
+    scheduler.start()
+    try:
+        yield scheduler
+    finally:
+        engine.pruning.stop()
+        scheduler.shutdown(wait=False)
+
+
+def _minutes(configured: float | None) -> float:
+    return (configured or SWEEP_MINUTES) * 60
+
+
+def _survived(name: str, work: Work) -> Work:
+    async def job() -> None:
+        try:
+            await work()
+        except Exception:
+            log.exception("job_failed", extra={"job": name})
+
+    return job

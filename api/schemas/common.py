@@ -1,0 +1,106 @@
+"""What bodies and answers of several nouns share."""
+
+from typing import Annotated, Any, Literal
+
+from fastapi import Path
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+MAX_LIMIT = 1_000
+MAX_OFFSET = 2**31 - 1
+
+
+def _without_control_characters(value: str) -> str:
+    if any(character < " " or character == "\x7f" for character in value):
+        raise ValueError("must not hold control characters")
+    return value
+
+
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=255),
+    AfterValidator(_without_control_characters),
+]
+PathName = Annotated[Name, Path(description="An id; any text without control characters.")]
+Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="At most so many.")]
+Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET, description="Skip so many.")]
+SortOrder = Literal["asc", "desc"]
+Metadata = dict[str, Any]
+
+
+class Strict(BaseModel):
+    """A request's part: what is not listed is refused by its name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class View(BaseModel):
+    """An answer's part."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+class FieldProblem(BaseModel):
+    """One field that does not fit."""
+
+    pointer: str = Field(description="JSON pointer to the field.")
+    message: str
+
+
+class Problem(BaseModel):
+    """An error: `detail` for people, the rest for programs (RFC 9457)."""
+
+    model_config = ConfigDict(
+        extra="allow",
+        json_schema_extra={
+            "examples": [
+                {
+                    "detail": "thread 't-1' not found",
+                    "type": "urn:holdfast:problem:not-found",
+                    "title": "not found",
+                    "status": 404,
+                }
+            ]
+        },
+    )
+
+    detail: str
+    type: str
+    title: str
+    status: int
+    errors: list[FieldProblem] | None = None
+
+
+_MEANINGS = {
+    400: "The request cannot be read.",
+    401: "Nobody is signed in (only with `auth`).",
+    403: "Not allowed (only with `auth`).",
+    404: "There is no such thing, or it belongs to somebody else.",
+    409: "It conflicts with what is there; the fields say with what.",
+    410: "Its time has passed.",
+    413: "The body is too large.",
+    422: "A field does not fit; the pointer says which.",
+    429: "Too much work is waiting; `Retry-After` says when to come back.",
+    503: "The service cannot work at the moment; `Retry-After` says when to come back.",
+}
+
+
+def problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the error answers of a route, for the API's description."""
+    every = {401, 403, 413, 422, *statuses}
+    return {
+        status: {"model": Problem, "description": _MEANINGS[status]} for status in sorted(every)
+    }
+
+
+def page_headers() -> dict[str, Any]:
+    """Return the description of a list's headers."""
+    return {
+        "X-Pagination-Total": {
+            "description": "How many there are on all pages.",
+            "schema": {"type": "integer"},
+        },
+        "X-Pagination-Next": {
+            "description": "The offset of the next page, absent on the last.",
+            "schema": {"type": "integer"},
+        },
+    }

@@ -1,0 +1,314 @@
+"""The pruner at work for the engine: what it may not touch, when it sweeps, what it did."""
+
+import asyncio
+import logging
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import psycopg
+from langgraph.checkpoint.postgres import PostgresSaver
+from prometheus_client import Counter
+from psycopg.rows import dict_row
+
+from checkpoint_pruner import (
+    AlreadyRunningError,
+    Options,
+    Pin,
+    Policy,
+    Progress,
+    Protection,
+    PrunerError,
+    Report,
+    Throttle,
+    sweep,
+)
+from engine.database import Database, statement
+from engine.delta_snapshots import DeltaSnapshots
+from engine.errors import ConflictError
+from engine.registry import Graph, Registry
+from engine.threads import Threads
+from engine.values import jsonb
+
+log = logging.getLogger(__name__)
+
+Trigger = Literal["schedule", "nightly", "command", "api", "console", "ttl"]
+
+DIRTY_BATCH = 20_000
+EXPIRED_BATCH = 1_000
+SAMPLES_KEPT_DAYS = 90
+
+pruned_rows = Counter("holdfast_pruned_rows_total", "Rows the pruner removed", ["table"])
+pruned_bytes = Counter("holdfast_pruned_bytes_total", "Stored bytes the pruner removed", ["table"])
+sweeps = Counter("holdfast_prune_sweeps_total", "Sweeps of the pruner", ["trigger", "outcome"])
+
+
+class _StoppedError(Exception):
+    """The process ends; the sweep goes no further."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PruneRun:
+    """A sweep that was done.
+
+    Attributes:
+        outcome: `ok`, `skipped` (another pruner was at work) or `failed`.
+        policy: what was kept and why, in sentences.
+        report: `checkpoint_pruner.Report` as JSON, or what went wrong.
+    """
+
+    prune_run_id: int
+    trigger: Trigger
+    dry_run: bool
+    outcome: str
+    policy: Sequence[str]
+    report: Mapping[str, Any]
+    started_at: datetime
+    duration_seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pruning:
+    """Sweeps the checkpoint tables of the engine's database.
+
+    Attributes:
+        policy: what scheduled sweeps keep; None sweeps only when asked to.
+    """
+
+    database: Database
+    threads: Threads
+    registry: Registry
+    policy: Policy | None = field(default_factory=Policy)
+    _stopping: threading.Event = field(default_factory=threading.Event)
+
+    def stop(self) -> None:
+        """Let a sweep that is under way end after its present transaction."""
+        self._stopping.set()
+
+    async def sweep_dirty(self) -> Report | None:
+        """Sweep the threads that were written to since the last time; None when there are none."""
+        if self.policy is None:
+            return None
+        async with self.database.pool.connection() as connection:
+            cursor = await connection.execute(
+                statement("list_dirty_threads"),
+                {"tenant": self.database.tenant, "limit": DIRTY_BATCH},
+            )
+            rows = await cursor.fetchall()
+        if not rows:
+            return None
+        report = await self.sweep(
+            self.policy,
+            trigger="schedule",
+            candidates=[row["thread_id"] for row in rows],
+            options=Options(throttle=Throttle()),
+        )
+        if report is None:
+            return None
+        swept = [
+            row
+            for row in rows
+            if row["thread_id"] not in report.skipped and row["thread_id"] not in report.errors
+        ]
+        async with self.database.transaction() as connection:
+            await connection.execute(
+                statement("forget_dirty_threads"),
+                {
+                    "tenant": self.database.tenant,
+                    "thread_ids": [row["thread_id"] for row in swept],
+                    "touched_ats": [row["touched_at"] for row in swept],
+                },
+            )
+        return report
+
+    async def sweep_everything(self, *, trigger: Trigger = "nightly") -> Report | None:
+        """Look at every thread and remove orphans as well."""
+        if self.policy is None:
+            return None
+        return await self.sweep(
+            self.policy, trigger=trigger, options=Options(full=True, throttle=Throttle())
+        )
+
+    async def thin(
+        self, thread_ids: Sequence[str], *, keep: int, dry_run: bool = False, trigger: Trigger
+    ) -> dict[str, Any]:
+        """Keep the newest checkpoints of some threads, and what those need.
+
+        Raises:
+            ConflictError: another pruner is at work.
+        """
+        report = await self.sweep(
+            Policy(keep_last=keep),
+            trigger=trigger,
+            threads=thread_ids,
+            options=Options(dry_run=dry_run, store=False),
+        )
+        if report is None:
+            raise ConflictError("another pruner is at work on this database; try again later")
+        return _as_json(report)
+
+    async def expire(self) -> int:
+        """Do what is to be done with threads whose time to live is over; returns how many."""
+        due = await self.threads.expired(limit=EXPIRED_BATCH)
+        for thread_id, strategy in due:
+            if strategy == "delete":
+                await self.threads.delete(thread_id, via="ttl")
+        thinned = [thread_id for thread_id, strategy in due if strategy == "keep_latest"]
+        if thinned:
+            await self.thin(thinned, keep=1, trigger="ttl")
+            await self.threads.renew(thinned)
+        return len(due)
+
+    async def sweep(
+        self,
+        policy: Policy,
+        *,
+        trigger: Trigger,
+        threads: Sequence[str] | None = None,
+        candidates: Sequence[str] | None = None,
+        options: Options,
+    ) -> Report | None:
+        """Sweep once, in a thread of its own, and write down what came of it.
+
+        Returns:
+            The report, or None when another pruner is at work.
+
+        Raises:
+            checkpoint_pruner.PrunerError: the tables are not the ones it knows.
+            psycopg.Error: the database failed.
+        """
+        began = time.monotonic()
+        outcome, told = "failed", {"error": "stopped"}
+        report: Report | None = None
+        try:
+            async with AsyncExitStack() as stack:
+                graphs = {
+                    graph_id: await stack.enter_async_context(
+                        self.registry.graph(graph_id, access="threads.read")
+                    )
+                    for graph_id in self.registry.graph_ids
+                }
+                report = await asyncio.to_thread(
+                    self._sweep, graphs, policy, threads, candidates, options
+                )
+            outcome, told = "ok", _as_json(report)
+        except AlreadyRunningError as error:
+            outcome, told = "skipped", {"error": str(error)}
+        except _StoppedError:
+            return None
+        except (PrunerError, psycopg.Error) as error:
+            told = {"error": str(error).strip()}
+            raise
+        finally:
+            sweeps.labels(trigger, outcome).inc()
+            # Every process has a clock; that another one sweeps already is no news.
+            if outcome != "skipped" or trigger not in ("schedule", "nightly"):
+                await self._record(policy, trigger, options.dry_run, outcome, told, began)
+        if report is not None and not report.dry_run:
+            for table, rows in report.rows.items():
+                pruned_rows.labels(table).inc(rows)
+                pruned_bytes.labels(table).inc(report.bytes[table])
+            if report.total_rows:
+                await self.sample()
+        return report
+
+    async def runs(self, *, limit: int = 50) -> list[PruneRun]:
+        """Return the last sweeps, newest first."""
+        async with self.database.pool.connection() as connection:
+            cursor = await connection.execute(
+                statement("list_prune_runs"), {"tenant": self.database.tenant, "limit": limit}
+            )
+            return [PruneRun(**row) for row in await cursor.fetchall()]
+
+    async def sample(self) -> None:
+        """Write down the sizes of the checkpoint tables, and forget old ones."""
+        async with self.database.transaction() as connection:
+            await connection.execute(statement("sample_storage"), {"tenant": self.database.tenant})
+            await connection.execute(
+                statement("delete_old_storage_samples"),
+                {"tenant": self.database.tenant, "days": SAMPLES_KEPT_DAYS},
+            )
+
+    async def samples(self, *, days: int = 30) -> list[dict[str, Any]]:
+        """Return the sizes of the last days, oldest first, one row per table and moment."""
+        async with self.database.pool.connection() as connection:
+            cursor = await connection.execute(
+                statement("list_storage_samples"),
+                {"tenant": self.database.tenant, "days": days},
+            )
+            return await cursor.fetchall()
+
+    def _sweep(
+        self,
+        graphs: Mapping[str, Graph],
+        policy: Policy,
+        threads: Sequence[str] | None,
+        candidates: Sequence[str] | None,
+        options: Options,
+    ) -> Report:
+        """Sweep on this thread, with a connection for the values of DeltaChannels."""
+        with psycopg.connect(
+            self.database.conninfo, autocommit=True, row_factory=dict_row
+        ) as connection:
+
+            def graph_of(graph_id: str | None, thread_id: str) -> Graph | None:
+                if graph_id is None:
+                    names = {"tenant": self.database.tenant, "thread_id": thread_id}
+                    row = connection.execute(statement("read_graph_of_thread"), names).fetchone()
+                    graph_id = row["graph_id"] if row else None
+                return graphs.get(graph_id) if graph_id else None
+
+            saver = PostgresSaver(connection, serde=self.registry.serializer())
+            return sweep(
+                self.database.conninfo,
+                policy,
+                threads,
+                options=options,
+                candidates=candidates,
+                protect=_protect,
+                snapshotter=DeltaSnapshots(graph_of, saver),
+                on_progress=self._on_progress,
+                pause=self._stopping.wait,
+            )
+
+    def _on_progress(self, _: Progress) -> None:
+        if self._stopping.is_set():
+            raise _StoppedError
+
+    async def _record(
+        self,
+        policy: Policy,
+        trigger: Trigger,
+        dry_run: bool,
+        outcome: str,
+        told: Mapping[str, Any],
+        began: float,
+    ) -> None:
+        async with self.database.transaction() as connection:
+            await connection.execute(
+                statement("insert_prune_run"),
+                {
+                    "tenant": self.database.tenant,
+                    "trigger": trigger,
+                    "dry_run": dry_run,
+                    "outcome": outcome,
+                    "policy": jsonb(list(policy.describe())),
+                    "report": jsonb(told),
+                    "duration_seconds": time.monotonic() - began,
+                },
+            )
+
+
+def _protect(connection: psycopg.Connection[Any], thread_ids: Sequence[str]) -> Protection:
+    rows = connection.execute(statement("list_pins"), {"thread_ids": list(thread_ids)})
+    return Protection(pins=[Pin(*row) for row in rows.fetchall()])
+
+
+def _as_json(report: Report) -> dict[str, Any]:
+    document = report.to_dict()
+    del document["watermark"]  # for the next sweep of the same process, not for people
+    return document
