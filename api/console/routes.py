@@ -1,0 +1,30 @@
+"""The console's addresses: its screens, its files, and who is looking."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import RedirectResponse, Response
+
+from api.console.views import reviews
+from api.identity import MAX_NAME_LENGTH, USER_COOKIE
+
+COOKIE_SECONDS = 365 * 86_400
+
+router = APIRouter(include_in_schema=False)
+router.include_router(reviews.router)
+
+
+@router.get("/console")
+async def console() -> Response:
+    """Open the first screen."""
+    return RedirectResponse("/console/reviews", status_code=307)
+
+
+@router.post("/console/person")
+async def person(request: Request) -> Response:
+    """Keep the name that decisions from this browser carry."""
+    form = await request.form()
+    name = str(form.get("person", "")).strip()[:MAX_NAME_LENGTH]
+    answer = RedirectResponse("/console/reviews", status_code=303)
+    answer.set_cookie(
+        USER_COOKIE, name, max_age=COOKIE_SECONDS, httponly=True, samesite="lax", path="/"
+    )
+    return answer
