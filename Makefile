@@ -63,7 +63,7 @@ test-postgres15: $(VENV)/dev.stamp ## Run the tests that touch SQL on Debian's P
 	@tests/tools/with-postgres 15 $(BIN)/python -m pytest -q -m "not long and not browser and not node" \
 	  tests/integration tests/pruner
 chaos: $(VENV)/dev.stamp ## Kill workers and count effects: KILLS=500 SEED=7
-	@$(BIN)/python tests/fault/chaos.py --kills $(or $(KILLS),500) --seed $(or $(SEED),1)
+	@$(BIN)/python -m tests.fault.chaos --kills $(or $(KILLS),500) --seed $(or $(SEED),1)
 bench: $(VENV)/dev.stamp ## Measure against named baselines: BENCH=short|long, results in build/bench
 	@$(BIN)/python tests/bench/run.py --form $(or $(BENCH),long) --output build/bench
 shots: $(VENV)/dev.stamp ## Write screenshots of every console screen and print their folder

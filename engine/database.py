@@ -17,7 +17,7 @@ DEFAULT_TENANT = "default"
 
 # A hung database must fail one operation, not freeze a process.
 SESSION_OPTIONS = (
-    "-c statement_timeout=10s -c lock_timeout=3s -c idle_in_transaction_session_timeout=30s"
+    "-c statement_timeout=10s -c lock_timeout=3s -c idle_in_transaction_session_timeout=10s"
 )
 KEEPALIVES: dict[str, Any] = {
     "keepalives": 1,

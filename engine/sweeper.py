@@ -146,6 +146,8 @@ class Sweeper:
     # Inside
 
     async def _leads(self, connection: Connection) -> bool:
+        # A sweeper that is stopped in mid-look must not keep the others from looking.
+        await connection.execute(statement("bound_sweep"))
         cursor = await connection.execute(
             statement("try_sweeper_lock"), {"tenant": self.database.tenant}
         )

@@ -1,0 +1,154 @@
+"""Where a process can be told to die, and the bugs that can be planted in it."""
+
+import contextlib
+import functools
+import os
+import signal
+from collections.abc import Callable, Iterator
+from typing import Any
+
+FAULT_VARIABLE = "HOLDFAST_FAULT"  # "<point>#<n>": die at the n-th passing, counted from 1
+PLANT_VARIABLE = "HOLDFAST_PLANT"  # names of planted bugs, comma separated
+
+POINTS = (
+    "claimed",
+    "node begins",
+    "effect done",
+    "task written",
+    "checkpoint written",
+    "before the end is written",
+    "inside the end's transaction",
+    "end written",
+)
+GATE_POINTS = ("inside the gate's transaction", "end written")
+
+_passed: dict[str, int] = {}
+
+
+def planted() -> frozenset[str]:
+    """Return the bugs planted in this process."""
+    return frozenset(filter(None, os.environ.get(PLANT_VARIABLE, "").split(",")))
+
+
+def reach(point: str) -> None:
+    """Die by SIGKILL if this is the point, and the passing, that was asked for."""
+    wanted, _, number = os.environ.get(FAULT_VARIABLE, "").partition("#")
+    if wanted != point:
+        return
+    _passed[point] = _passed.get(point, 0) + 1
+    if _passed[point] == int(number or 1):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def install() -> None:
+    """Wrap the engine's own steps, and plant the bugs that were asked for."""
+    from engine.claims import Claims
+    from engine.gates import Gates
+    from engine.saver import RunSaver
+
+    _after(Claims, "claim", "claimed")
+    _after(RunSaver, "aput_writes", "task written")
+    _after(RunSaver, "aput", "checkpoint written")
+    _before(Claims, "finish", "before the end is written")
+    _after(Claims, "finish", "end written")
+    _after(Gates, "record_pending", "inside the gate's transaction")
+    _inside_end(Claims)
+    for bug in planted():
+        PLANTS.get(bug, lambda: None)()
+
+
+def fence_off() -> None:
+    """Let runs write through a connection that does not hold the lease."""
+    from engine import worker
+
+    leased = worker.open_lease_connection
+    writers: dict[int, Any] = {}
+
+    async def open_unfenced(database: Any, worker_id: str) -> Any:
+        lease = await leased(database, worker_id)
+        writers[id(lease.connection)] = await database.connect(application_name="unfenced")
+        return lease
+
+    worker.open_lease_connection = open_unfenced
+    saver = worker.RunSaver
+    worker.RunSaver = lambda connection, **options: saver(writers[id(connection)], **options)
+
+
+def durability_async() -> None:
+    """Let LangGraph go on before a checkpoint is written, as it does by default."""
+    from langgraph.pregel import Pregel
+
+    stream = Pregel.astream
+
+    def astream(self: Any, *positional: Any, **named: Any) -> Any:
+        return stream(self, *positional, **{**named, "durability": "async"})
+
+    Pregel.astream = astream
+
+
+def lock_in_queue() -> None:
+    """Trust tickets alone: never issue one again."""
+    from engine.sweeper import Sweeper
+
+    async def recover(self: Any) -> int:
+        return 0
+
+    Sweeper.recover = recover
+
+
+PLANTS: dict[str, Callable[[], None]] = {
+    "fence_off": fence_off,
+    "durability_async": durability_async,
+    "no_sweeper": lock_in_queue,
+}
+
+
+def _after(owner: type, name: str, point: str) -> None:
+    method = getattr(owner, name)
+
+    @functools.wraps(method)
+    async def wrapped(*positional: Any, **named: Any) -> Any:
+        result = await method(*positional, **named)
+        reach(point)
+        return result
+
+    setattr(owner, name, wrapped)
+
+
+def _before(owner: type, name: str, point: str) -> None:
+    method = getattr(owner, name)
+
+    @functools.wraps(method)
+    async def wrapped(*positional: Any, **named: Any) -> Any:
+        reach(point)
+        return await method(*positional, **named)
+
+    setattr(owner, name, wrapped)
+
+
+def _inside_end(claims: type) -> None:
+    from engine.bus import Bus
+
+    notify = Bus.notify
+
+    async def wrapped(self: Any, connection: Any, topic: str, payload: str = "") -> None:
+        await notify(self, connection, topic, payload)
+        if topic.startswith("run:"):
+            reach("inside the end's transaction")
+
+    Bus.notify = wrapped
+
+
+@contextlib.contextmanager
+def environment(variables: dict[str, str]) -> Iterator[None]:
+    """Set variables for the duration of the block."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value

@@ -1,0 +1,85 @@
+"""A graph whose side effects can be counted: each goes into a file that outlives every process.
+
+    START -> ask -> work -> (ask | END)
+
+Input: `label` (names the piece of work), `steps`, `pause_seconds` in each, `gates` (steps before
+which it asks). A line of the file is `<key> <label>:<step> <pid>`; the key is what an outside
+system would recognise a repetition by.
+"""
+
+import asyncio
+import operator
+import os
+import uuid
+from pathlib import Path
+from typing import Annotated
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.graph import END, START, StateGraph
+from langgraph.types import interrupt
+from typing_extensions import TypedDict
+
+from tests.fault import points
+
+WORLD_VARIABLE = "HOLDFAST_FAULT_WORLD"
+KEY_OFF = "key_off"
+
+
+class Work(TypedDict, total=False):
+    label: str
+    steps: int
+    pause_seconds: float
+    gates: list[int]
+    log: Annotated[list[str], operator.add]
+    answers: Annotated[list[str], operator.add]
+
+
+def effect(config: RunnableConfig, label: str, step: int) -> None:
+    """Do something outside that cannot be taken back."""
+    configurable = config["configurable"]
+    key = f"{configurable['thread_id']}:{configurable['checkpoint_ns']}"
+    if KEY_OFF in points.planted():
+        key = uuid.uuid4().hex
+    line = f"{key} {label}:{step} {os.getpid()}\n".encode()
+    descriptor = os.open(Path(os.environ[WORLD_VARIABLE]), os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    try:
+        os.write(descriptor, line)
+    finally:
+        os.close(descriptor)
+
+
+def done(state: Work) -> int:
+    """Return how many steps of this piece of work are in the log."""
+    return sum(entry.rpartition(":")[0] == state["label"] for entry in state.get("log", []))
+
+
+def ask(state: Work) -> Work:
+    step = done(state)
+    if step in state.get("gates", []):
+        question = f"{state['label']}:{step}"
+        if not any(answer.startswith(f"{question}=") for answer in state.get("answers", [])):
+            return {"answers": [f"{question}={interrupt({'question': question})}"]}
+    return {}
+
+
+async def work(state: Work, config: RunnableConfig) -> Work:
+    points.reach("node begins")
+    step = done(state)
+    effect(config, state["label"], step)
+    points.reach("effect done")
+    await asyncio.sleep(state.get("pause_seconds", 0.0))
+    return {"log": [f"{state['label']}:{step}"]}
+
+
+def further(state: Work) -> str:
+    return "ask" if done(state) < state["steps"] else END
+
+
+graph = (
+    StateGraph(Work)
+    .add_node("ask", ask)
+    .add_node("work", work)
+    .add_edge(START, "ask")
+    .add_edge("ask", "work")
+    .add_conditional_edges("work", further, ["ask", END])
+)
