@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -122,7 +122,7 @@ async def open_events(
     try:
         following = engine.events.follow_thread(thread_id, after=after, numbered=True)
 
-        async def events() -> AsyncIterator[WireEvent]:
+        async def events() -> AsyncGenerator[WireEvent]:
             nonlocal seen
             async for recorded in following:
                 seen = max(seen, recorded.seq or 0)

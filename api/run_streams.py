@@ -10,18 +10,18 @@ from uuid import uuid4
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
+from api.auth import Access
+from api.idempotency import REPLAYED_HEADER, idempotent_call
 from api.schemas.runs import RunCreate
 from api.streams import event_stream, frame, late_json
 from engine.errors import EngineError, GoneError, NotFoundError
 from engine.events import Following, Recorded
-from engine.idempotency import Call, make_call
 from engine.runs import Run
 from engine.runtime import Engine
 from engine.streaming import NAMESPACE_SEPARATOR
 from engine.wire import to_json
 
-IDEMPOTENCY_HEADER = "idempotency-key"
-REPLAYED = {"Idempotent-Replayed": "true"}
+REPLAYED = {REPLAYED_HEADER: "true"}
 ALWAYS_SHOWN = frozenset({"metadata", "error"})
 
 
@@ -87,6 +87,7 @@ async def start_run(
     *,
     thread_id: str | None,
     actor: str,
+    access: Access,
     run_id: str | None = None,
     followed_by: str | None = None,
 ) -> Started:
@@ -96,7 +97,11 @@ async def start_run(
         EngineError: see `Runs.submit`; GoneError when a repeated request's run is deleted.
     """
     wanted = body.to_request(
-        thread_id=thread_id, run_id=run_id or str(uuid4()), actor=actor, followed_by=followed_by
+        thread_id=thread_id,
+        run_id=run_id or str(uuid4()),
+        actor=actor,
+        metadata=access.metadata(body.metadata),
+        followed_by=followed_by,
     )
     call = idempotent_call(request, body.model_dump(mode="json", exclude_unset=True), actor)
     if call is None:
@@ -116,22 +121,6 @@ async def start_run(
         ) from error
 
 
-def idempotent_call(request: Request, body: Any, actor: str) -> Call | None:
-    """Return the call behind a request that carries an idempotency key."""
-    key = request.headers.get(IDEMPOTENCY_HEADER)
-    if key is None:
-        return None
-    route = request.scope.get("route")
-    return make_call(
-        key=key,
-        method=request.method,
-        route=str(getattr(route, "path", request.url.path)),
-        path=request.url.path,
-        body=body,
-        caller=actor,
-    )
-
-
 async def stream_new_run(
     request: Request,
     engine: Engine,
@@ -139,6 +128,7 @@ async def stream_new_run(
     *,
     thread_id: str | None,
     actor: str,
+    access: Access,
     shown: Shown,
 ) -> StreamingResponse:
     """Accept a run and stream it from its first event."""
@@ -151,6 +141,7 @@ async def stream_new_run(
             body,
             thread_id=thread_id,
             actor=actor,
+            access=access,
             run_id=run_id,
             followed_by=engine.bus.process_id,
         )

@@ -14,6 +14,7 @@ from api.dependencies import ActorDependency, EngineDependency
 from api.protocol import execute, failure, open_events, success
 from api.routes.runs import SSE
 from api.run_streams import last_event_id
+from api.schemas.common import PathName, problems
 from api.schemas.protocol import Command, Subscribe, Unsubscribe
 from api.streams import event_stream, frame
 from engine.errors import InvalidValueError
@@ -25,9 +26,9 @@ router = APIRouter(tags=["protocol v2"])
 MAX_SUBSCRIPTIONS = 64
 
 
-@router.post("/threads/{thread_id}/commands")
+@router.post("/threads/{thread_id}/commands", responses=problems())
 async def command_thread(
-    thread_id: str, command: Command, engine: EngineDependency, actor: ActorDependency
+    thread_id: PathName, command: Command, engine: EngineDependency, actor: ActorDependency
 ) -> dict[str, Any]:
     """Start a run (`run.start`), answer a question (`input.respond`), look (`agent.getTree`).
 
@@ -36,9 +37,13 @@ async def command_thread(
     return await execute(engine, thread_id, command, actor=actor)
 
 
-@router.post("/threads/{thread_id}/stream/events", response_class=StreamingResponse, responses=SSE)
+@router.post(
+    "/threads/{thread_id}/stream/events",
+    response_class=StreamingResponse,
+    responses={**SSE, **problems(400)},
+)
 async def stream_events(
-    thread_id: str,
+    thread_id: PathName,
     subscribe: Subscribe,
     engine: EngineDependency,
     last_event: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
@@ -63,7 +68,7 @@ async def stream_events(
 
 @router.websocket("/threads/{thread_id}/stream/events")
 async def converse(
-    websocket: WebSocket, thread_id: str, engine: EngineDependency, actor: ActorDependency
+    websocket: WebSocket, thread_id: PathName, engine: EngineDependency, actor: ActorDependency
 ) -> None:
     """Take commands and send events over one connection, until the client closes it."""
     await websocket.accept()
@@ -112,11 +117,10 @@ class _Socket:
 
     async def _answer(self, command: Command) -> dict[str, Any]:
         try:
-            match command.method:
-                case "subscription.subscribe":
-                    return await self._subscribe(command)
-                case "subscription.unsubscribe":
-                    return self._unsubscribe(command)
+            if command.method == "subscription.subscribe":
+                return await self._subscribe(command)
+            if command.method == "subscription.unsubscribe":
+                return self._unsubscribe(command)
         except ValidationError as error:
             return failure(command.id, "invalid_argument", str(error))
         return await execute(self._engine, self._thread_id, command, actor=self._actor)

@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from api.auth import AccessDependency
 from api.dependencies import ActorDependency, EngineDependency
 from api.run_streams import (
     Shown,
@@ -15,17 +16,25 @@ from api.run_streams import (
     stream_run,
     wait_for_run,
 )
+from api.schemas.common import Limit, Offset, PathName, problems
 from api.schemas.runs import ApiRunStatus, RunCreate, RunView, engine_statuses
 from engine.errors import ConflictError, InvalidValueError, NotFoundError
 from engine.runs import CancelAction
 
 router = APIRouter(tags=["runs"])
 
-MAX_LIMIT = 1_000
+STARTS = problems(404, 409, 410, 429, 503)
 SSE: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "Server-sent events: `metadata` first, then the modes asked for.",
         "content": {"text/event-stream": {"schema": {"type": "string"}}},
+    }
+}
+
+ANSWER: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": 'The thread\'s values, or `{"__error__": {"error", "message"}}`.',
+        "content": {"application/json": {"schema": {}}},
     }
 }
 
@@ -38,47 +47,64 @@ StreamModes = Annotated[
 ]
 
 
-@router.post("/threads/{thread_id}/runs")
+@router.post("/threads/{thread_id}/runs", responses=STARTS)
 async def create_run(
-    thread_id: str,
+    thread_id: PathName,
     body: RunCreate,
     request: Request,
     response: Response,
     engine: EngineDependency,
     actor: ActorDependency,
+    access: AccessDependency,
 ) -> RunView:
     """Start a run in the background; it is accepted for good when the answer is here."""
-    started = await start_run(request, engine, body, thread_id=thread_id, actor=actor)
+    started = await start_run(
+        request, engine, body, thread_id=thread_id, actor=actor, access=access
+    )
     response.headers.update(started.headers(stateless=False, suffix="join"))
     del response.headers["Location"]
     return RunView.of(started.run)
 
 
-@router.post("/threads/{thread_id}/runs/stream", response_class=StreamingResponse, responses=SSE)
+@router.post(
+    "/threads/{thread_id}/runs/stream",
+    response_class=StreamingResponse,
+    responses={**SSE, **STARTS},
+)
 async def stream_new(
-    thread_id: str,
+    thread_id: PathName,
     body: RunCreate,
     request: Request,
     engine: EngineDependency,
     actor: ActorDependency,
+    access: AccessDependency,
     namespace: Namespaces = None,
 ) -> StreamingResponse:
     """Start a run and stream its events."""
     return await stream_new_run(
-        request, engine, body, thread_id=thread_id, actor=actor, shown=Shown.of(None, namespace)
+        request,
+        engine,
+        body,
+        thread_id=thread_id,
+        actor=actor,
+        access=access,
+        shown=Shown.of(None, namespace),
     )
 
 
-@router.post("/threads/{thread_id}/runs/wait", response_model=None)
+@router.post("/threads/{thread_id}/runs/wait", response_model=None, responses={**ANSWER, **STARTS})
 async def wait_for_new(
-    thread_id: str,
+    thread_id: PathName,
     body: RunCreate,
     request: Request,
     engine: EngineDependency,
     actor: ActorDependency,
+    access: AccessDependency,
 ) -> Response:
     """Start a run and answer with the thread's values when it has ended."""
-    started = await start_run(request, engine, body, thread_id=thread_id, actor=actor)
+    started = await start_run(
+        request, engine, body, thread_id=thread_id, actor=actor, access=access
+    )
     return wait_for_run(
         engine,
         started.run,
@@ -87,12 +113,12 @@ async def wait_for_new(
     )
 
 
-@router.get("/threads/{thread_id}/runs")
+@router.get("/threads/{thread_id}/runs", responses=problems(404))
 async def list_runs(
-    thread_id: str,
+    thread_id: PathName,
     engine: EngineDependency,
-    limit: Annotated[int, Query(ge=1, le=MAX_LIMIT)] = 10,
-    offset: Annotated[int, Query(ge=0)] = 0,
+    limit: Limit = 10,
+    offset: Offset = 0,
     status: ApiRunStatus | None = None,
     select: Annotated[list[str] | None, Query(description="Fields to answer with.")] = None,
 ) -> list[dict[str, Any]]:
@@ -108,15 +134,19 @@ async def list_runs(
     return [RunView.of(run).model_dump(mode="json", include=fields) for run in runs]
 
 
-@router.get("/threads/{thread_id}/runs/{run_id}")
-async def get_run(thread_id: str, run_id: UUID, engine: EngineDependency) -> RunView:
+@router.get("/threads/{thread_id}/runs/{run_id}", responses=problems(404))
+async def get_run(thread_id: PathName, run_id: UUID, engine: EngineDependency) -> RunView:
     """Return a run."""
     return RunView.of(await engine.runs.get(str(run_id), thread_id=thread_id))
 
 
-@router.get("/threads/{thread_id}/runs/{run_id}/join", response_model=None)
+@router.get(
+    "/threads/{thread_id}/runs/{run_id}/join",
+    response_model=None,
+    responses={**ANSWER, **problems(404)},
+)
 async def join_run(
-    thread_id: str,
+    thread_id: PathName,
     run_id: UUID,
     engine: EngineDependency,
     cancel_on_disconnect: bool = False,
@@ -133,10 +163,12 @@ async def join_run(
 
 
 @router.get(
-    "/threads/{thread_id}/runs/{run_id}/stream", response_class=StreamingResponse, responses=SSE
+    "/threads/{thread_id}/runs/{run_id}/stream",
+    response_class=StreamingResponse,
+    responses={**SSE, **problems(404)},
 )
 async def join_stream(
-    thread_id: str,
+    thread_id: PathName,
     run_id: UUID,
     engine: EngineDependency,
     stream_mode: StreamModes = None,
@@ -164,10 +196,10 @@ async def join_stream(
 @router.post(
     "/threads/{thread_id}/runs/{run_id}/cancel",
     status_code=202,
-    responses={204: {"description": "The run has stopped (`wait`)."}},
+    responses={204: {"description": "The run has stopped (`wait`)."}, **problems(404)},
 )
 async def cancel_run(
-    thread_id: str,
+    thread_id: PathName,
     run_id: UUID,
     engine: EngineDependency,
     actor: ActorDependency,
@@ -185,7 +217,7 @@ async def cancel_run(
     return Response(status_code=204 if wait else 202)
 
 
-@router.delete("/threads/{thread_id}/runs/{run_id}", status_code=204)
-async def delete_run(thread_id: str, run_id: UUID, engine: EngineDependency) -> None:
+@router.delete("/threads/{thread_id}/runs/{run_id}", status_code=204, responses=problems(404, 409))
+async def delete_run(thread_id: PathName, run_id: UUID, engine: EngineDependency) -> None:
     """Forget a run that is over; the thread keeps what it did."""
     await engine.runs.delete(str(run_id), thread_id=thread_id)

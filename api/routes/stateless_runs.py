@@ -7,18 +7,20 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Body, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from api.auth import AccessDependency
 from api.dependencies import ActorDependency, EngineDependency
-from api.routes.runs import SSE, Namespaces, StreamModes
+from api.idempotency import idempotent_call
+from api.routes.runs import ANSWER, SSE, STARTS, Namespaces, StreamModes
 from api.run_streams import (
     REPLAYED,
     Shown,
-    idempotent_call,
     last_event_id,
     start_run,
     stream_new_run,
     stream_run,
     wait_for_run,
 )
+from api.schemas.common import problems
 from api.schemas.runs import BatchItem, CancelMany, RunCreate, RunView
 from engine.runs import CancelAction, RunStatus
 from engine.runtime import Engine
@@ -30,41 +32,53 @@ CHUNK = 500  # runs listed or cancelled at once
 ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
 
 
-@router.post("/runs")
+@router.post("/runs", responses=STARTS)
 async def create_stateless_run(
     body: RunCreate,
     request: Request,
     response: Response,
     engine: EngineDependency,
     actor: ActorDependency,
+    access: AccessDependency,
 ) -> RunView:
     """Start a run on a thread of its own."""
-    started = await start_run(request, engine, body, thread_id=None, actor=actor)
+    started = await start_run(request, engine, body, thread_id=None, actor=actor, access=access)
     response.headers.update(started.headers(stateless=True, suffix="join"))
     del response.headers["Location"]
     return RunView.of(started.run)
 
 
-@router.post("/runs/stream", response_class=StreamingResponse, responses=SSE)
+@router.post("/runs/stream", response_class=StreamingResponse, responses={**SSE, **STARTS})
 async def stream_stateless_run(
     body: RunCreate,
     request: Request,
     engine: EngineDependency,
     actor: ActorDependency,
+    access: AccessDependency,
     namespace: Namespaces = None,
 ) -> StreamingResponse:
     """Start a run on a thread of its own and stream its events."""
     return await stream_new_run(
-        request, engine, body, thread_id=None, actor=actor, shown=Shown.of(None, namespace)
+        request,
+        engine,
+        body,
+        thread_id=None,
+        actor=actor,
+        access=access,
+        shown=Shown.of(None, namespace),
     )
 
 
-@router.post("/runs/wait", response_model=None)
+@router.post("/runs/wait", response_model=None, responses={**ANSWER, **STARTS})
 async def wait_for_stateless_run(
-    body: RunCreate, request: Request, engine: EngineDependency, actor: ActorDependency
+    body: RunCreate,
+    request: Request,
+    engine: EngineDependency,
+    actor: ActorDependency,
+    access: AccessDependency,
 ) -> Response:
     """Start a run on a thread of its own and answer with its values when it has ended."""
-    started = await start_run(request, engine, body, thread_id=None, actor=actor)
+    started = await start_run(request, engine, body, thread_id=None, actor=actor, access=access)
     return wait_for_run(
         engine,
         started.run,
@@ -73,20 +87,26 @@ async def wait_for_stateless_run(
     )
 
 
-@router.post("/runs/batch")
+@router.post("/runs/batch", responses=STARTS)
 async def create_batch(
     bodies: Annotated[list[BatchItem], Body(min_length=1, max_length=MAX_BATCH)],
     request: Request,
     response: Response,
     engine: EngineDependency,
     actor: ActorDependency,
+    access: AccessDependency,
 ) -> list[RunView]:
     """Start many runs: all of them are accepted, or none."""
     call = idempotent_call(
         request, [body.model_dump(mode="json", exclude_unset=True) for body in bodies], actor
     )
     wanted = [
-        body.to_request(thread_id=body.thread_id, run_id=str(uuid4()), actor=actor)
+        body.to_request(
+            thread_id=body.thread_id,
+            run_id=str(uuid4()),
+            actor=actor,
+            metadata=access.metadata(body.metadata),
+        )
         for body in bodies
     ]
     async with engine.database.transaction() as connection:
@@ -102,7 +122,7 @@ async def create_batch(
     return [RunView.model_validate(view) for view in replay.body]
 
 
-@router.post("/runs/cancel", status_code=204)
+@router.post("/runs/cancel", status_code=204, responses=problems(404))
 async def cancel_many(
     body: CancelMany,
     engine: EngineDependency,
@@ -128,7 +148,7 @@ async def cancel_many(
         )
 
 
-@router.get("/runs/{run_id}/join", response_model=None)
+@router.get("/runs/{run_id}/join", response_model=None, responses={**ANSWER, **problems(404)})
 async def join_stateless_run(run_id: UUID, engine: EngineDependency) -> Response:
     """Answer with a run's values when it has ended."""
     run = await engine.runs.get(str(run_id))
@@ -141,7 +161,11 @@ async def join_stateless_run(run_id: UUID, engine: EngineDependency) -> Response
     )
 
 
-@router.get("/runs/{run_id}/stream", response_class=StreamingResponse, responses=SSE)
+@router.get(
+    "/runs/{run_id}/stream",
+    response_class=StreamingResponse,
+    responses={**SSE, **problems(404)},
+)
 async def join_stateless_stream(
     run_id: UUID,
     engine: EngineDependency,

@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from api.dependencies import EngineDependency
 from api.routes.runs import SSE
 from api.run_streams import last_event_id
+from api.schemas.common import PathName, problems
 from api.streams import event_stream, frame
 from engine.errors import InvalidValueError
 from engine.events import RUN_DONE, Recorded
@@ -21,9 +22,13 @@ THREAD_MODES = frozenset({"run_modes", "lifecycle", "state_update"})
 STATE_UPDATES = frozenset({"values", "updates"})
 
 
-@router.get("/threads/{thread_id}/stream", response_class=StreamingResponse, responses=SSE)
+@router.get(
+    "/threads/{thread_id}/stream",
+    response_class=StreamingResponse,
+    responses={**SSE, **problems(404)},
+)
 async def stream_thread(
-    thread_id: str,
+    thread_id: PathName,
     engine: EngineDependency,
     stream_modes: Annotated[
         list[str] | None, Query(description="run_modes, lifecycle, state_update")

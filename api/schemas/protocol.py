@@ -4,7 +4,8 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
-from api.schemas.runs import Identifier, SendCommand, Strict
+from api.schemas.common import Name, Strict
+from api.schemas.runs import SendCommand
 from engine.protocol_v2 import CHANNELS, CUSTOM_PREFIX
 from engine.runs import MultitaskStrategy
 
@@ -48,7 +49,7 @@ class Command(BaseModel):
 class RunStart(Strict):
     """`run.start`: on a thread that waits at a question, `input` is its answer."""
 
-    assistant_id: Identifier
+    assistant_id: Name
     input: Any = None
     config: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
@@ -62,7 +63,7 @@ class Answer(Strict):
     """One question's answer."""
 
     namespace: Namespace = Field(default_factory=list)
-    interrupt_id: Identifier
+    interrupt_id: Name
     response: Any = None
 
 
@@ -70,7 +71,7 @@ class InputRespond(Strict):
     """`input.respond`: one answer, or several at once in `responses`."""
 
     namespace: Namespace | None = None
-    interrupt_id: Identifier | None = None
+    interrupt_id: Name | None = None
     response: Any = None
     responses: Annotated[list[Answer], Field(min_length=1)] | None = None
     update: dict[str, Any] | None = None

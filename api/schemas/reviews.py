@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
-from api.schemas.runs import Strict
+from api.schemas.common import Strict
 from engine.errors import EngineError, InvalidDecisionError
 from engine.gates import Gate, GateState
 from engine.reviews.board import ReviewDetail, ReviewSummary

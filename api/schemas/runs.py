@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from api.schemas.common import Name, Strict
 from engine.errors import InvalidValueError
 from engine.runs import MultitaskStrategy, Run, RunRequest, RunStatus
 
@@ -25,7 +26,6 @@ ApiStreamMode = Literal[
     "lifecycle",
 ]
 Nodes = Literal["*"] | list[str]
-Identifier = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 
 MAX_AFTER_SECONDS = 365 * 86_400
 MAX_RECURSION_LIMIT = 10_000
@@ -41,12 +41,6 @@ API_STATUS: Mapping[RunStatus, ApiRunStatus] = {
     "cancelled": "interrupted",
     "expired": "timeout",
 }
-
-
-class Strict(BaseModel):
-    """A request's part: what is not listed is refused."""
-
-    model_config = ConfigDict(extra="forbid")
 
 
 class RunConfig(Strict):
@@ -122,7 +116,7 @@ class RunCreate(Strict):
         },
     )
 
-    assistant_id: Identifier = Field(description="An assistant's id, or the name of a graph.")
+    assistant_id: Name = Field(description="An assistant's id, or the name of a graph.")
     input: Any = Field(None, description="The graph's input; absent, the thread goes on.")
     command: Command | None = Field(None, description="Wins over `input`.")
     config: RunConfig | None = None
@@ -175,9 +169,15 @@ class RunCreate(Strict):
         return {**snake, **same}
 
     def to_request(
-        self, *, thread_id: str | None, run_id: str, actor: str, followed_by: str | None = None
+        self,
+        *,
+        thread_id: str | None,
+        run_id: str,
+        actor: str,
+        metadata: Mapping[str, Any] | None = None,
+        followed_by: str | None = None,
     ) -> RunRequest:
-        """Return the request to the engine.
+        """Return the request to the engine; `metadata` takes the place of the body's.
 
         Raises:
             InvalidValueError: fields contradict each other or the path.
@@ -195,7 +195,7 @@ class RunCreate(Strict):
             command=command,
             config=self.config.model_dump(exclude_none=True) if self.config else {},
             context=self.context or {},
-            metadata=self.metadata or {},
+            metadata=metadata or self.metadata or {},
             checkpoint_id=self.checkpoint_id,
             checkpoint=checkpoint or None,
             interrupt_before=self.interrupt_before,
@@ -231,7 +231,7 @@ class RunCreate(Strict):
 class BatchItem(RunCreate):
     """One run of a batch; unlike the others it may name its thread."""
 
-    thread_id: Identifier | None = None
+    thread_id: Name | None = None
 
 
 class RunView(BaseModel):
@@ -273,8 +273,8 @@ class RunView(BaseModel):
 class CancelMany(Strict):
     """Which runs to cancel: those of a status, or the named ones of a thread."""
 
-    thread_id: Identifier | None = None
-    run_ids: Annotated[list[Identifier], Field(max_length=1000)] | None = None
+    thread_id: Name | None = None
+    run_ids: Annotated[list[Name], Field(max_length=1000)] | None = None
     status: Literal["pending", "running", "all"] | None = None
 
     @model_validator(mode="after")
