@@ -190,6 +190,9 @@ def _rewrite(
             TABLES, ("put_back_checkpoints", "put_back_blobs", "put_back_writes"), strict=True
         )
     }
+    connection.execute(
+        statement("clear_parents"), {"thread_ids": sorted(set(threads).difference(untouched))}
+    )
     found = _count(connection)
     if found != back:
         raise CompactionError(f"put back {back} rows but found {found}; the tables were left alone")

@@ -36,6 +36,7 @@ async def prune_threads(
     Threads of LangGraph.js are left alone.
     """
     async with connection.transaction():
+        await _run(connection, statement("configure_transaction"), {})
         now = await _now(connection)
         given = {"thread_ids": list(thread_ids)}
         foreign = {row[0] for row in await _rows(connection, statement("select_foreign"), given)}

@@ -6,15 +6,7 @@ SELECT
     c.thread_id,
     c.checkpoint_ns,
     c.checkpoint_id,
-    CASE
-        WHEN c.metadata ->> 'source' IN ('update', 'fork') OR EXISTS (
-            SELECT
-            FROM kept AS p
-            WHERE p.thread_id = c.thread_id
-                AND p.checkpoint_ns = c.checkpoint_ns
-                AND p.checkpoint_id = c.parent_checkpoint_id
-        ) THEN c.parent_checkpoint_id
-    END,
+    c.parent_checkpoint_id,
     c.type,
     c.checkpoint,
     c.metadata
