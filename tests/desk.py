@@ -163,10 +163,11 @@ class ScriptedBrain:
 class MoodyErp(MemoryErp):
     """An ERP that misbehaves as it is told, one mood per call, and well again after that.
 
+    It knows no idempotency keys: whoever sends an order twice has ordered twice.
     Moods: `refuses`, `down`, `lost` (entered, answer lost), `silent` (not entered, no answer).
 
     Attributes:
-        entered: how often an order was entered anew.
+        entered: how often an order was entered.
         blind: whether it answers neither reads nor cancellations.
     """
 
@@ -184,7 +185,7 @@ class MoodyErp(MemoryErp):
             raise EffectNotAppliedError("closed")
         if mood == "silent":
             raise OutcomeUnknownError("no answer")
-        self.entered += await super().find(order["order_id"]) is None
+        self.entered += 1
         made = await super().create(order, key=key)
         if mood == "lost":
             raise OutcomeUnknownError("no answer")
