@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
@@ -18,6 +18,9 @@ OFFLINE: Registry[Any] = Registry()
 MAX_DEPTH = 32  # of following references and nesting, against schemas that refer to themselves
 MAX_FLAWS = 50
 MAX_NUMBER_LENGTH = 40  # digits; a longer text is not a number that anybody typed
+MAX_STEPS = 5_000  # of turning text into types, where unions hold unions
+REFERENCES = ("$ref", "$dynamicRef")
+IN_PLACE = ("allOf", "anyOf", "oneOf", "not", "if", "then", "else", "dependentSchemas")
 TRUE_WORDS = ("true", "yes", "1", "on")
 FALSE_WORDS = ("false", "no", "0", "off")
 
@@ -36,7 +39,11 @@ class Flaw:
 
 
 def is_usable(schema: object) -> TypeGuard[Schema]:
-    """Tell whether a value is a JSON Schema (draft 2020-12) that needs nothing from elsewhere."""
+    """Tell whether a value is a JSON Schema (draft 2020-12) that can be evaluated here and ends.
+
+    Refused are references to other documents, and schemas that refer to themselves without going
+    deeper into the value: their evaluation does not end.
+    """
     if not isinstance(schema, Mapping):
         return False
     try:
@@ -46,7 +53,7 @@ def is_usable(schema: object) -> TypeGuard[Schema]:
     return all(
         reference.startswith("#") and _follow({"$ref": reference}, schema) is not None
         for reference in _references(schema)
-    )
+    ) and _ends(schema)
 
 
 def flaws(schema: Schema | None, value: object, *, at: str = "") -> list[Flaw]:
@@ -73,7 +80,7 @@ def coerce(schema: Schema | None, value: Any) -> Any:
     """
     if schema is None:
         return value
-    return _coerce(schema, value, root=schema, depth=0)
+    return _Coercion(schema).apply(schema, value, 0)
 
 
 def infer(value: Any) -> dict[str, Any]:
@@ -91,11 +98,55 @@ def resolve(schema: Any, root: Schema) -> Schema:
     return found
 
 
+def _ends(root: Schema) -> bool:
+    """Tell whether no part of a schema applies itself to the same place of a value again."""
+    done: set[int] = set()
+    under_way: set[int] = set()
+
+    def visit(schema: Any) -> bool:
+        if not isinstance(schema, Mapping) or id(schema) in done:
+            return True
+        if id(schema) in under_way:
+            return False
+        under_way.add(id(schema))
+        ends = all(visit(part) for part in _parts_in_place(schema, root))
+        under_way.discard(id(schema))
+        done.add(id(schema))
+        return ends
+
+    return all(visit(part) for part in _all_parts(root))
+
+
+def _parts_in_place(schema: Schema, root: Schema) -> Iterator[Any]:
+    """Yield the schemas that are applied to the same place of a value as this one."""
+    for key in REFERENCES:
+        if isinstance(schema.get(key), str):
+            yield _target(schema[key], root)
+    for key in IN_PLACE:
+        part = schema.get(key)
+        if isinstance(part, list):
+            yield from part
+        elif key == "dependentSchemas" and isinstance(part, Mapping):
+            yield from part.values()
+        else:
+            yield part
+
+
+def _all_parts(schema: Any) -> Iterator[Any]:
+    if isinstance(schema, Mapping):
+        yield schema
+    children = schema.values() if isinstance(schema, Mapping) else schema
+    if isinstance(children, str) or not isinstance(children, Iterable):
+        return
+    for child in children:
+        yield from _all_parts(child)
+
+
 def _references(schema: Any, depth: int = 0) -> Iterator[str]:
     if depth > MAX_DEPTH * 2:
         return
     if isinstance(schema, Mapping):
-        for key in ("$ref", "$dynamicRef"):
+        for key in REFERENCES:
             if isinstance(schema.get(key), str):
                 yield schema[key]
         for child in schema.values():
@@ -112,16 +163,23 @@ def _follow(schema: Any, root: Schema) -> Schema | None:
         reference = schema.get("$ref")
         if not isinstance(reference, str):
             return schema
-        if not reference.startswith("#"):
-            return None
-        target: Any = root
-        for part in [part for part in reference[1:].split("/") if part]:
-            key = part.replace("~1", "/").replace("~0", "~")
-            if not isinstance(target, Mapping) or key not in target:
-                return None
-            target = target[key]
-        schema = target
+        schema = _target(reference, root)
     return None
+
+
+def _target(reference: str, root: Schema) -> Any:
+    if not reference.startswith("#"):
+        return None
+    target: Any = root
+    for part in [part for part in reference[1:].split("/") if part]:
+        key = part.replace("~1", "/").replace("~0", "~")
+        if isinstance(target, list) and key.isdecimal() and int(key) < len(target):
+            target = target[int(key)]
+        elif isinstance(target, Mapping) and key in target:
+            target = target[key]
+        else:
+            return None
+    return target
 
 
 def _leaves(errors: Iterator[ValidationError]) -> Iterator[ValidationError]:
@@ -158,37 +216,45 @@ def _fits(schema: Schema, value: Any, root: Schema) -> bool:
         return False
 
 
-def _coerce(schema: Any, value: Any, *, root: Schema, depth: int) -> Any:
-    found = _follow(schema, root)
-    if found is None or depth > MAX_DEPTH:
-        return value
-    for union in ("anyOf", "oneOf"):
-        if isinstance(found.get(union), list):
-            return _coerce_union(found[union], value, root=root, depth=depth)
-    if isinstance(value, str):
-        return _read_text(found, value)
-    if isinstance(value, dict):
-        properties = found.get("properties")
-        extra = found.get("additionalProperties")
-        fields = properties if isinstance(properties, Mapping) else {}
-        return {
-            key: _coerce(fields.get(key, extra), item, root=root, depth=depth + 1)
-            for key, item in value.items()
-        }
-    if isinstance(value, list):
-        return [_coerce(found.get("items"), item, root=root, depth=depth + 1) for item in value]
-    return value
+class _Coercion:
+    """Turns text into types by one schema, in a bounded number of steps."""
 
+    def __init__(self, root: Schema) -> None:
+        self._root = root
+        self._steps_left = MAX_STEPS
 
-def _coerce_union(branches: list[Any], value: Any, *, root: Schema, depth: int) -> Any:
-    schemas = [branch for branch in branches if isinstance(branch, Mapping)]
-    if any(_fits(branch, value, root) for branch in schemas):
+    def apply(self, schema: Any, value: Any, depth: int) -> Any:
+        """Return `value` as the part `schema` wants it."""
+        found = _follow(schema, self._root)
+        self._steps_left -= 1
+        if found is None or depth > MAX_DEPTH or self._steps_left < 0:
+            return value
+        for union in ("anyOf", "oneOf"):
+            if isinstance(found.get(union), list):
+                return self._apply_union(found[union], value, depth)
+        if isinstance(value, str):
+            return _read_text(found, value)
+        if isinstance(value, dict):
+            properties = found.get("properties")
+            extra = found.get("additionalProperties")
+            fields = properties if isinstance(properties, Mapping) else {}
+            return {
+                key: self.apply(fields.get(key, extra), item, depth + 1)
+                for key, item in value.items()
+            }
+        if isinstance(value, list):
+            return [self.apply(found.get("items"), item, depth + 1) for item in value]
         return value
-    for branch in schemas:
-        candidate = _coerce(branch, value, root=root, depth=depth + 1)
-        if _fits(branch, candidate, root):
-            return candidate
-    return value
+
+    def _apply_union(self, branches: list[Any], value: Any, depth: int) -> Any:
+        schemas = [branch for branch in branches if isinstance(branch, Mapping)]
+        if any(_fits(branch, value, self._root) for branch in schemas):
+            return value
+        for branch in schemas:
+            candidate = self.apply(branch, value, depth + 1)
+            if _fits(branch, candidate, self._root):
+                return candidate
+        return value
 
 
 def _read_text(schema: Schema, text: str) -> Any:
