@@ -5,10 +5,13 @@ from contextlib import asynccontextmanager
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
+from starlette.staticfiles import StaticFiles
 
 from api import problems
 from api.auth import Guard
 from api.bodies import StrictBodies
+from api.console import routes as console_routes
+from api.console.render import STATIC
 from api.metrics import RequestMetrics
 from api.middleware import SameOrigin, SecurityHeaders
 from api.routes import (
@@ -35,7 +38,16 @@ from engine.runtime import EngineOptions, open_engine
 VERSION = "0.1.0"
 # Which flag of langgraph.json's `http` takes a group of routes away.
 ROUTERS = (
-    (None, (system.router, reviews.router, signals.router, links.router)),
+    (
+        None,
+        (
+            system.router,
+            reviews.router,
+            signals.router,
+            links.router,
+            console_routes.router,
+        ),
+    ),
     ("disable_meta", (system.meta,)),
     ("disable_assistants", (assistants.router,)),
     ("disable_threads", (threads.router, state.router, thread_stream.router)),
@@ -87,6 +99,7 @@ def create_app(settings: Settings, *, database_url: str) -> FastAPI:
         if flag is None or not getattr(project.http, flag):
             for router in routers:
                 app.include_router(router)
+    app.mount("/console/static", StaticFiles(directory=STATIC), name="console-static")
     origins = settings.cors_origins or tuple(
         project.http.cors.allow_origins if project.http.cors else ()
     )

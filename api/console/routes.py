@@ -1,7 +1,7 @@
 """The console's addresses: its screens, its files, and who is looking."""
 
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import JSONResponse, RedirectResponse, Response
 
 from api.console.views import reviews
 from api.identity import MAX_NAME_LENGTH, USER_COOKIE
@@ -10,6 +10,14 @@ COOKIE_SECONDS = 365 * 86_400
 
 router = APIRouter(include_in_schema=False)
 router.include_router(reviews.router)
+
+
+@router.get("/")
+async def root(request: Request) -> Response:
+    """Send a browser to the console; everybody else hears that the server is well."""
+    if "text/html" in request.headers.get("accept", ""):
+        return RedirectResponse("/console/reviews", status_code=307)
+    return JSONResponse({"ok": True})
 
 
 @router.get("/console")
