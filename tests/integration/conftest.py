@@ -1,13 +1,19 @@
 """What the integration tests share: a room with open questions and everything that answers them."""
 
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from fastapi import FastAPI
+from langgraph_sdk.client import LangGraphClient
 
+from api.app import create_app
+from api.settings import load_settings
 from engine.assistants import Assistants
 from engine.audit import Audit
 from engine.bus import Bus, open_bus
@@ -20,6 +26,7 @@ from engine.reviews.decision import Decision
 from engine.reviews.people import People
 from engine.reviews.service import Ballot, Reviews
 from engine.runs import PendingInterrupt, Run, RunRequest, Runs
+from engine.runtime import Engine
 from engine.signals import Signals
 from engine.timers import Timers
 
@@ -205,3 +212,56 @@ async def room(migrated_database: str) -> AsyncIterator[ReviewRoom]:
             timers=Timers(database=database, gates=gates, reviews=reviews),
             signals=signals,
         )
+
+
+@dataclass(kw_only=True)
+class Api:
+    """The whole application in this process: plain HTTP and the official client."""
+
+    app: FastAPI
+    http: httpx.AsyncClient
+    sdk: LangGraphClient
+
+    @property
+    def engine(self) -> Engine:
+        opened: Engine = self.app.state.engine
+        return opened
+
+    async def work(self) -> None:
+        """Let everything that is due be done; the application itself has no worker."""
+        await self.engine.run_once()
+
+    async def run(self, thread_id: str, value: Any, graph_id: str = "echo") -> Any:
+        """Run a graph to its end or its question."""
+        run = await self.sdk.runs.create(thread_id, graph_id, input=value)
+        await self.work()
+        return await self.sdk.runs.get(thread_id, run["run_id"])
+
+
+@asynccontextmanager
+async def _open_api(database_url: str, config: Path, **settings: Any) -> AsyncIterator[Api]:
+    chosen = {"prune_interval_seconds": 0.0, "worker": False, "undo_seconds": 0.0, **settings}
+    app = create_app(load_settings(config=config, **chosen), database_url=database_url)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=transport, base_url="http://localhost") as http,
+    ):
+        yield Api(app=app, http=http, sdk=LangGraphClient(http))
+
+
+@pytest.fixture
+def open_api(migrated_database: str) -> Callable[..., AbstractAsyncContextManager[Api]]:
+    """Return how to open the application over a fresh database: `config`, settings by name."""
+
+    def opened(config: Path = GRAPHS / "langgraph.json", **settings: Any) -> Any:
+        return _open_api(migrated_database, config, **settings)
+
+    return opened
+
+
+@pytest.fixture
+async def api(open_api: Callable[..., AbstractAsyncContextManager[Api]]) -> AsyncIterator[Api]:
+    """Return the application with the tests' graphs, in one process and without a worker."""
+    async with open_api() as opened:
+        yield opened
