@@ -192,7 +192,7 @@ def _plain(value: object) -> object:
 
 
 def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number != 1 else noun
+    return f"{number} {noun}s" if number != 1 else noun
 
 
 def _duration(value: timedelta) -> str:
