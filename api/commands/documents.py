@@ -12,8 +12,10 @@ from typing import Annotated, Any
 import typer
 from langgraph_sdk.client import SyncLangGraphClient
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from api.commands.output import console as make_console
 from api.commands.server import CommandError, JsonOption, UrlOption, explained, sdk
 
 # Base64 makes four characters of three bytes.
@@ -69,7 +71,7 @@ def submit(
 
       holdfast submit --json inbox/*.pdf
     """
-    console = Console(stderr=as_json, highlight=False)
+    console = make_console(stderr=as_json)
     with explained(url):
         client = sdk(url)
         chosen = graph or _default_graph(client)
@@ -90,16 +92,15 @@ def submit(
 
 
 def _default_graph(client: SyncLangGraphClient) -> str:
-    info = client.http.get("/info")
-    chosen = info.get("holdfast", {}).get("submit_graph_id")
+    chosen = client.http.get("/info").get("submit_graph_id")
     if chosen is None:
         raise CommandError("this server names no graph for documents; choose one with --graph")
     return str(chosen)
 
 
 def _largest_document(client: SyncLangGraphClient) -> int:
-    limits = client.http.get("/info").get("holdfast", {}).get("limits", {})
-    return int(limits.get("max_body_bytes", 1_048_576) / BASE64_GROWTH) - 1024
+    largest_body = int(client.http.get("/info").get("max_body_bytes", 1_048_576))
+    return int(largest_body / BASE64_GROWTH) - 1024
 
 
 def _document(path: Path, limit: int) -> dict[str, str]:
@@ -147,7 +148,7 @@ def _follow_many(
     console: Console,
     url: str,
 ) -> Iterator[Outcome]:
-    quiet = Console(quiet=True)
+    quiet = make_console(quiet=True)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -209,7 +210,8 @@ def _show_progress(parts: Iterator[Any], console: Console) -> str | None:
             continue
         for node, update in part.data.items():
             if node != "__interrupt__":
-                console.print(f"  [green]✓[/green] {node:<18} {_remark(update)}")
+                remark = escape(_remark(update))
+                console.print(f"  [green]✓[/green] {node:<18} {remark}", soft_wrap=True)
     return None
 
 
@@ -259,14 +261,16 @@ def _outcome(
 def _print(console: Console, outcome: Outcome, url: str) -> None:
     name = Path(outcome.file).name
     if outcome.status == "failed":
-        console.print(f"[red]✗[/red] {name}: {outcome.error}", soft_wrap=True)
+        console.print(f"[red]✗[/red] {name}: {escape(str(outcome.error))}", soft_wrap=True)
     elif outcome.status == "waiting":
-        console.print(f"[yellow]⏸[/yellow] {name}: {outcome.summary or 'waits for a review'}")
+        summary = escape(outcome.summary or "waits for a review")
+        console.print(f"[yellow]⏸[/yellow] {name}: {summary}", soft_wrap=True)
         for review in outcome.reviews:
             console.print(f"  review {review}")
             console.print(f"  decide with: holdfast reviews show {review}", soft_wrap=True)
     else:
         stage = f"{outcome.stage}: " if outcome.stage else ""
-        console.print(f"[green]✓[/green] {name}: {stage}{outcome.summary or 'done'}")
+        summary = escape(outcome.summary or "done")
+        console.print(f"[green]✓[/green] {name}: {stage}{summary}", soft_wrap=True)
     if outcome.thread_id:
         console.print(f"  thread {outcome.thread_id}")

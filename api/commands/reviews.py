@@ -7,8 +7,9 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
+from api.commands.output import console, rows, table
 from api.commands.server import (
     DEFAULT_URL,
     CommandError,
@@ -56,25 +57,23 @@ def list_reviews(
         for review in page["reviews"]:
             typer.echo(json.dumps(review))
         return
-    console = Console(highlight=False)
+    out = console()
     if not page["reviews"]:
-        console.print("nothing waits for a review")
+        out.print("nothing waits for a review")
         return
-    table = Table(box=None, pad_edge=False)
-    for title in ("review", "risk", "what", "why", "due"):
-        table.add_column(title, overflow="fold")
-    for review in page["reviews"]:
-        due = review["due_at"] or review["expires_at"] or ""
-        table.add_row(
+    lines = [
+        [
             review["id"],
             review["risk"],
             review["title"],
             review["why_now"],
-            due[:16].replace("T", " "),
-        )
-    console.print(table)
-    if page["total"] > len(page["reviews"]):
-        console.print(f"{page['total']} wait in all; --limit shows more")
+            (review["due_at"] or review["expires_at"] or "")[:16].replace("T", " "),
+        ]
+        for review in page["reviews"]
+    ]
+    out.print(rows(table("review", "risk", "what", "why", "due"), lines))
+    if page["total"] > len(lines):
+        out.print(f"{page['total']} wait in all; --limit shows more")
 
 
 @app.command()
@@ -207,17 +206,18 @@ def _report(state: Mapping[str, Any], *, as_json: bool) -> None:
         typer.echo(json.dumps(state))
         return
     decision = (state.get("decision") or {}).get("type") or "vote"
-    console = Console(highlight=False)
     if state["state"] == "scheduled":
-        console.print(
-            f"{state['title']}: {decision} takes effect at {state['effective_at'][11:19]} UTC;"
+        became = (
+            f"{decision} takes effect at {state['effective_at'][11:19]} UTC;"
             " until then the console can undo it"
         )
     elif state["state"] == "decided":
-        console.print(f"{state['title']}: {decision}, decided by {state['decided_by']}")
+        became = f"{decision}, decided by {state['decided_by']}"
     else:
-        console.print(f"{state['title']}: {decision} counted, {state['quorum']} votes are needed")
-    console.print(f"follow it with: holdfast threads show {state['thread_id']}", soft_wrap=True)
+        became = f"{decision} counted, {state['quorum']} votes are needed"
+    out = console()
+    out.print(escape(f"{state['title']}: {became}"), soft_wrap=True)
+    out.print(f"follow it with: holdfast threads show {state['thread_id']}", soft_wrap=True)
 
 
 def _json(text: str) -> Any:
@@ -261,8 +261,8 @@ def _posted(shown: Sequence[Field]) -> list[tuple[str, str]]:
 
 
 def _print(shown: Mapping[str, Any]) -> None:
-    console = Console(highlight=False)
-    console.print(f"[bold]{shown['title']}[/bold]", soft_wrap=True)
+    out = console()
+    out.print(f"[bold]{escape(shown['title'])}[/bold]", soft_wrap=True)
     facts = [
         ("review", shown["id"]),
         ("thread", shown["thread_id"]),
@@ -273,11 +273,11 @@ def _print(shown: Mapping[str, Any]) -> None:
     ]
     for name, value in facts:
         if value:
-            console.print(f"  {name:<8} {value}", soft_wrap=True)
+            out.print(f"  {name:<8} {escape(value)}", soft_wrap=True)
     for action in shown["actions"]:
-        console.print(f"\n[bold]{action['name']}[/bold]")
+        out.print(f"\n[bold]{escape(action['name'])}[/bold]")
         for one in fields(action["args_schema"], action["args"]):
-            _print_field(console, one)
+            _print_field(out, one)
     for title, lines in (
         ("evidence", [f"{fact['label']}: {fact['value']}" for fact in shown["evidence"]]),
         ("reasoning", shown["reasoning"].splitlines()),
@@ -285,25 +285,32 @@ def _print(shown: Mapping[str, Any]) -> None:
         ("said", [f"{one['author']}: {one['body']}" for one in shown["comments"]]),
     ):
         if lines:
-            console.print(f"\n[bold]{title}[/bold]")
+            out.print(f"\n[bold]{title}[/bold]")
             for line in lines:
-                console.print(f"  {line}", soft_wrap=True)
+                out.print(f"  {escape(line)}", soft_wrap=True)
     if shown["refusal"]:
-        console.print(f"\n{shown['refusal']}")
+        out.print(f"\n{escape(shown['refusal'])}")
     elif shown["state"] in ("open", "claimed"):
-        choices = ", ".join(f"holdfast reviews {one} {shown['id']}" for one in shown["allowed"]
-                            if one in ("approve", "edit", "reject"))  # fmt: skip
-        console.print(f"\ndecide with: {choices}", soft_wrap=True)
+        out.print("\ndecide with:")
+        for one in shown["allowed"]:
+            if one in ("approve", "edit", "reject"):
+                out.print(f"  holdfast reviews {one} {shown['id']}", soft_wrap=True)
 
 
-def _print_field(console: Console, one: Field) -> None:
+def _print_field(out: Console, one: Field) -> None:
     if one.widget == "table":
-        console.print(f"  {one.title}:")
+        out.print(f"  {escape(one.title)}:")
         for row in one.children:
-            cells = " · ".join(str(cell.value) for cell in row.children if cell.value != "")
-            console.print(f"    {cells}", soft_wrap=True)
+            cells = " · ".join(_text(cell) for cell in row.children if cell.value != "")
+            out.print(f"    {escape(cells)}", soft_wrap=True)
     elif one.children:
         for child in one.children:
-            _print_field(console, child)
+            _print_field(out, child)
     else:
-        console.print(f"  {one.title}: {one.value}", soft_wrap=True)
+        out.print(f"  {escape(one.title)}: {escape(_text(one))}", soft_wrap=True)
+
+
+def _text(one: Field) -> str:
+    if one.widget == "select":
+        return next((text for text, value in one.options if value == one.value), "")
+    return str(one.value)

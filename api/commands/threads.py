@@ -4,14 +4,12 @@ import json
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.table import Table
+from rich.markup import escape
 
+from api.commands.output import console, rows, table
 from api.commands.server import DEFAULT_URL, JsonOption, UrlOption, explained, sdk
 
 app = typer.Typer(no_args_is_help=True, help="List threads and show one.")
-
-SHORT_ID = 8
 
 
 @app.command("list")
@@ -44,19 +42,26 @@ def list_threads(
         for thread in found:
             typer.echo(json.dumps(thread))
         return
-    table = Table(box=None, pad_edge=False)
-    for title in ("thread", "status", "stage", "about", "updated"):
-        table.add_column(title, overflow="fold")
+    if not found:
+        console().print("no threads yet")
+        return
+    console().print(rows(table("thread", "status", "stage", "about", "updated"), _lines(found)))
+
+
+def _lines(found: list[Any]) -> list[list[str]]:
+    lines = []
     for thread in found:
         values = thread.get("values") or {}
-        table.add_row(
-            thread["thread_id"],
-            thread["status"],
-            str(values.get("stage") or ""),
-            str(values.get("summary") or thread["metadata"].get("document") or ""),
-            str(thread["updated_at"])[:19].replace("T", " "),
+        lines.append(
+            [
+                thread["thread_id"],
+                thread["status"],
+                str(values.get("stage") or ""),
+                str(values.get("summary") or thread["metadata"].get("document") or ""),
+                str(thread["updated_at"])[:19].replace("T", " "),
+            ]
         )
-    Console(highlight=False).print(table if found else "no threads yet")
+    return lines
 
 
 @app.command()
@@ -86,7 +91,7 @@ def show(
 
 
 def _print(thread: Any, state: Any, steps: list[Any]) -> None:
-    console = Console(highlight=False)
+    out = console()
     values = state.get("values") or {}
     facts = {
         "thread": thread["thread_id"],
@@ -103,18 +108,20 @@ def _print(thread: Any, state: Any, steps: list[Any]) -> None:
     }
     for name, value in facts.items():
         if value:
-            console.print(f"[bold]{name:<8}[/bold] {value}", soft_wrap=True)
-    if not steps:
-        return
-    table = Table(box=None, pad_edge=False)
-    for title in ("step", "at", "ran", "stage", "then"):
-        table.add_column(title, overflow="fold")
-    for earlier, step in zip([*steps[1:], None], steps, strict=True):
-        table.add_row(
-            str(step["metadata"].get("step", "")),
-            str(step.get("created_at") or "")[11:19],
-            ", ".join(earlier["next"]) if earlier else step["metadata"].get("source", ""),
-            str((step.get("values") or {}).get("stage") or ""),
-            ", ".join(step.get("next") or ()),
-        )
-    console.print(table)
+            out.print(f"[bold]{name:<8}[/bold] {escape(str(value))}", soft_wrap=True)
+    lines = (
+        [
+            [
+                str(step["metadata"].get("step", "")),
+                str(step.get("created_at") or "")[11:19],
+                ", ".join(earlier["next"]) if earlier else str(step["metadata"].get("source", "")),
+                str((step.get("values") or {}).get("stage") or ""),
+                ", ".join(step.get("next") or ()),
+            ]
+            for earlier, step in zip([*steps[1:], None], steps, strict=True)
+        ]
+        if steps
+        else []
+    )
+    if lines:
+        out.print(rows(table("step", "at", "ran", "stage", "then"), lines))

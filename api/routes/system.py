@@ -39,6 +39,8 @@ async def info(engine: EngineDependency) -> Info:
         version=API_VERSION,
         langgraph_py_version=version("langgraph"),
         holdfast_version=version("holdfast"),
+        max_body_bytes=engine.options.max_body_bytes,
+        submit_graph_id=engine.project.holdfast.submit,
         graphs=engine.registry.graph_ids,
         failures={
             graph_id: GraphFailureView.model_validate(failure)

@@ -45,6 +45,8 @@ class Info(View):
     version: str = Field(description="Version of the Agent Server API that is spoken.")
     langgraph_py_version: str
     holdfast_version: str
+    max_body_bytes: int = Field(description="The largest request body that is read.")
+    submit_graph_id: str | None = Field(description="The graph that takes submitted documents.")
     flags: Flags = Flags()
     host: Host = Host()
     graphs: list[str]
