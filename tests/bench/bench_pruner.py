@@ -70,11 +70,15 @@ NAIVE = (
     )
     """,
     """
-    DELETE FROM checkpoint_blobs b WHERE NOT EXISTS (
-        SELECT 1 FROM checkpoints c
+    WITH named AS MATERIALIZED (
+        SELECT DISTINCT c.thread_id, c.checkpoint_ns, v.key, v.value
+        FROM checkpoints c
         CROSS JOIN LATERAL jsonb_each_text(c.checkpoint -> 'channel_versions') AS v
-        WHERE c.thread_id = b.thread_id AND c.checkpoint_ns = b.checkpoint_ns
-        AND v.key = b.channel AND v.value = b.version
+    )
+    DELETE FROM checkpoint_blobs b WHERE NOT EXISTS (
+        SELECT 1 FROM named n
+        WHERE n.thread_id = b.thread_id AND n.checkpoint_ns = b.checkpoint_ns
+        AND n.key = b.channel AND n.value = b.version
     )
     """,
 )
