@@ -291,10 +291,12 @@ async def _screen(
             detail = await engine.reviews.get(review_id, viewer=actor)
         except NotFoundError as error:
             draft, status = Draft(trouble=str(error)), 404
+    live = request.headers.get("HX-Request") == "true"
     return page(
         request,
-        "reviews.html",
+        "reviews_live.html" if live else "reviews.html",
         screen="reviews",
+        headers={"HX-Push-Url": f"/console/reviews/{review_id or ''}{chosen.query}"},
         status=422 if draft and draft.errors and status == 200 else status,
         current=review_id,
         review=detail,
