@@ -1,6 +1,6 @@
 """Who acts: the name that decisions and the audit log carry."""
 
-from fastapi import Request
+from fastapi.requests import HTTPConnection
 
 USER_HEADER = "x-holdfast-user"
 USER_COOKIE = "holdfast_user"
@@ -8,14 +8,14 @@ LOCAL_USER = "local"
 MAX_NAME_LENGTH = 120
 
 
-def actor(request: Request) -> str:
+def actor(connection: HTTPConnection) -> str:
     """Return the name of the person or program behind a request.
 
     An authenticated user (the project's own `auth` handler) comes first; without authentication
     the caller's own word is taken: the header, then the console's cookie, then `local`.
     """
-    user = getattr(request.state, "user", None)
+    user = getattr(connection.state, "user", None)
     if user is not None:
         return str(user.identity)
-    name = request.headers.get(USER_HEADER) or request.cookies.get(USER_COOKIE) or LOCAL_USER
+    name = connection.headers.get(USER_HEADER) or connection.cookies.get(USER_COOKIE) or LOCAL_USER
     return name.strip()[:MAX_NAME_LENGTH] or LOCAL_USER

@@ -130,3 +130,9 @@ def start_server(
 def server(start_server: Callable[..., Server]) -> Server:
     """Return one server with the project's own graphs, shared by the tests of a session."""
     return start_server()
+
+
+@pytest.fixture(scope="session")
+def graph_server(start_server: Callable[..., Server]) -> Server:
+    """Return one server with the small graphs of the tests, shared by the tests of a session."""
+    return start_server(config=PROJECT / "tests" / "graphs" / "langgraph.json")
