@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from checkpoint_pruner.delta import DeltaSnapshotter, rebuild, store
+from checkpoint_pruner.delta import DeltaSnapshotter, Snapshot, rebuild, store
 from checkpoint_pruner.plan import lowest_id, plan_parameters
 from checkpoint_pruner.policy import Pin, Policy
 from checkpoint_pruner.statements import planned, statement
@@ -71,6 +71,8 @@ class Batch:
     """Asked for busy threads and more pins."""
     snapshotter: DeltaSnapshotter | None = None
     """Stores DeltaChannel values at the edge of the window."""
+    collapse_deltas: bool = False
+    """Move DeltaChannel history that has to stay onto its first row."""
     collect_all: bool = False
     """Also remove what others left behind in these threads."""
     eligible_from: str = ""
@@ -81,19 +83,11 @@ class Batch:
     def run(self, connection: Connection[Any]) -> Outcome:
         """Remove what nothing keeps, in one transaction."""
         outcome = Outcome()
-        snapshots = []
-        if self.snapshotter is not None:
-            parameters = self._parameters(connection, self.thread_ids, self.pins)
-            snapshots = rebuild(connection, parameters, self.snapshotter)
+        snapshots = self._rebuild(connection)
         with connection.transaction():
-            thread_ids, pins = self._admit(connection, outcome)
+            thread_ids, parameters = self._prepare(connection, snapshots, outcome)
             if not thread_ids:
                 return outcome
-            admitted = frozenset(thread_ids)
-            outcome.snapshots = store(
-                connection, (s for s in snapshots if s.boundary.thread_id in admitted)
-            )
-            parameters = self._parameters(connection, thread_ids, pins)
             self._read(connection.execute(planned("delete_unkept"), parameters), outcome)
             pruned = sorted(outcome.removed.get("checkpoints", ()))
             if pruned:
@@ -107,15 +101,37 @@ class Batch:
         return outcome
 
     def count(self, connection: Connection[Any]) -> Outcome:
-        """Count what `run` would remove, by the same plan."""
+        """Count what `run` would remove, by the same plan, in a transaction that is rolled back."""
         outcome = Outcome()
-        with connection.transaction():
-            thread_ids, pins = self._admit(connection, outcome)
+        snapshots = self._rebuild(connection)
+        with connection.transaction(force_rollback=True):
+            thread_ids, parameters = self._prepare(connection, snapshots, outcome)
             if thread_ids:
-                parameters = self._parameters(connection, thread_ids, pins)
                 parameters["collect_all"] = self.collect_all
                 self._read(connection.execute(planned("count_unkept"), parameters), outcome)
         return outcome
+
+    def _rebuild(self, connection: Connection[Any]) -> list[Snapshot]:
+        if self.snapshotter is None:
+            return []
+        parameters = self._parameters(connection, self.thread_ids, self.pins)
+        return rebuild(connection, parameters, self.snapshotter)
+
+    def _prepare(
+        self, connection: Connection[Any], snapshots: Sequence[Snapshot], outcome: Outcome
+    ) -> tuple[list[str], dict[str, Any]]:
+        """Admit threads, shorten their DeltaChannel history, and return the plan's parameters."""
+        thread_ids, pins = self._admit(connection, outcome)
+        if not thread_ids:
+            return [], {}
+        admitted = frozenset(thread_ids)
+        outcome.snapshots = store(
+            connection, (s for s in snapshots if s.boundary.thread_id in admitted)
+        )
+        parameters = self._parameters(connection, thread_ids, pins)
+        if self.collapse_deltas:
+            connection.execute(planned("collapse_history"), parameters)
+        return thread_ids, parameters
 
     def _admit(
         self, connection: Connection[Any], outcome: Outcome

@@ -89,6 +89,7 @@ def _sweep(parsed: argparse.Namespace) -> int:
         full=parsed.full,
         vacuum={"auto": None, "always": True, "never": False}[parsed.vacuum],
         store=not parsed.no_store,
+        collapse_deltas=parsed.collapse_deltas,
         throttle=None if parsed.no_throttle else Throttle(duty_cycle=parsed.duty_cycle),
         on_progress=bar.show,
         watermark=remembered,
@@ -176,6 +177,9 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--every", type=_duration, metavar="30m", help="sweep again and again")
     sweep.add_argument("--full", action="store_true", help="all threads and all orphans")
     sweep.add_argument("--vacuum", choices=("auto", "always", "never"), default="auto")
+    sweep.add_argument(
+        "--collapse-deltas", action="store_true", help="shorten DeltaChannel history in SQL"
+    )
     sweep.add_argument("--no-store", action="store_true", help="leave expired store items")
     sweep.add_argument("--no-throttle", action="store_true", help="do not give way to writers")
     sweep.add_argument("--duty-cycle", type=_share, default=0.5, metavar="0.5")

@@ -30,6 +30,8 @@ class Options:
     """Look at every thread, and remove orphans that others left behind."""
     vacuum: bool | None = None
     """Vacuum what was touched: None when worth it, True always, False never."""
+    collapse_deltas: bool = False
+    """Move DeltaChannel history that has to stay onto its first row, where its shape allows."""
     store: bool = True
     """Also remove expired items of LangGraph's store, where there is one."""
     throttle: Throttle | None = None

@@ -234,6 +234,7 @@ class _Sweep:
             pins=self.pins,
             protect=self.protect,
             snapshotter=self.snapshotter,
+            collapse_deltas=self.options.collapse_deltas,
             collect_all=collect_all or self.options.full,
             blobs=state.guarded or not self.policy.blob_grace,
         )

@@ -15,6 +15,7 @@ from tests.pruner.rows import write_store
 HEADS = {"kept", "idle"}
 BEHIND_IDLE = {"delete_idle", "count_idle"}
 BEHIND_KEPT = {
+    "collapse_history",
     "delete_unkept",
     "count_unkept",
     "explain_kept",
