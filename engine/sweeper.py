@@ -21,6 +21,8 @@ from engine.worker import Worker
 # A ticket has this long to arrive before it counts as lost.
 TICKET_GRACE_SECONDS = 1.0
 REISSUE_LIMIT = 200
+# Before everything that waits: somebody has been promised the rest of it longest.
+RECOVERY_PRIORITY = 30
 TIDY_SECONDS = 30.0
 STATELESS_KEPT_SECONDS = 60.0
 STATELESS_LIMIT = 200
@@ -116,7 +118,10 @@ class Sweeper:
                     "limit": REISSUE_LIMIT,
                 },
             )
-            lost = [row["thread_id"] for row in await cursor.fetchall()]
+            lost = {
+                row["thread_id"]: RECOVERY_PRIORITY if row["begun"] else row["priority"]
+                for row in await cursor.fetchall()
+            }
             issued = await self.dispatcher.reissue(connection, lost) if lost else 0
         if issued:
             log.info("tickets_reissued", extra={"threads": issued})

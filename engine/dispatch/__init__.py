@@ -4,7 +4,7 @@ A ticket says "take the lease of this thread and run what is due". It may be los
 late: the rows of `holdfast.runs` are the truth, and the sweeper issues lost tickets again.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 from typing import Protocol
 
@@ -33,8 +33,13 @@ class Dispatcher(Protocol):
             priority: higher first.
         """
 
-    async def reissue(self, connection: Connection, thread_ids: Sequence[str]) -> int:
-        """Issue tickets for those of the threads that have none waiting; return how many."""
+    async def reissue(self, connection: Connection, priorities: Mapping[str, int]) -> int:
+        """Issue tickets for those of the threads that have none waiting; return how many.
+
+        Args:
+            connection: as for `enqueue`.
+            priorities: the priority of the ticket, by thread.
+        """
 
     async def consume(self, handler: Handler, *, concurrency: int) -> None:
         """Hand tickets to `handler`, at most `concurrency` at once, until cancelled.

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 
@@ -74,15 +74,20 @@ class ProcrastinateDispatcher:
             connection=connection,
         ).defer_async(thread_id=thread_id)
 
-    async def reissue(self, connection: Connection, thread_ids: Sequence[str]) -> int:
+    async def reissue(self, connection: Connection, priorities: Mapping[str, int]) -> int:
         """Issue tickets for those of the threads that have none waiting; return how many."""
         cursor = await connection.execute(
             statement("list_threads_without_ticket"),
-            {"queue": QUEUE, "task": TASK, "thread_ids": list(thread_ids)},
+            {
+                "queue": QUEUE,
+                "task": TASK,
+                "thread_ids": list(priorities),
+                "priorities": list(priorities.values()),
+            },
         )
         missing = [row["thread_id"] for row in await cursor.fetchall()]
         for thread_id in missing:
-            await self.enqueue(connection, thread_id)
+            await self.enqueue(connection, thread_id, priority=priorities[thread_id])
         return len(missing)
 
     async def consume(self, handler: Handler, *, concurrency: int) -> None:

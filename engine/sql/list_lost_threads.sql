@@ -1,5 +1,8 @@
 -- Threads with a due run that nobody holds: their worker died, or their ticket was lost.
-SELECT runs.thread_id
+SELECT
+    runs.thread_id,
+    bool_or(runs.status = 'running') AS begun,
+    max(runs.priority) AS priority
 FROM holdfast.runs
 WHERE runs.tenant = %(tenant)s
     AND (
@@ -31,5 +34,5 @@ WHERE runs.tenant = %(tenant)s
                 = hashtextextended(runs.tenant || ':' || runs.thread_id, 0)
     )
 GROUP BY runs.thread_id
-ORDER BY max(runs.priority) DESC, min(runs.seq)
+ORDER BY begun DESC, priority DESC, min(runs.seq)
 LIMIT %(limit)s

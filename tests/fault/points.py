@@ -86,7 +86,7 @@ def durability_async() -> None:
     Pregel.astream = astream
 
 
-def lock_in_queue() -> None:
+def no_sweeper() -> None:
     """Trust tickets alone: never issue one again."""
     from engine.sweeper import Sweeper
 
@@ -96,10 +96,18 @@ def lock_in_queue() -> None:
     Sweeper.recover = recover
 
 
+def clock_ids() -> None:
+    """Take checkpoint ids from the wall clock alone."""
+    from engine import saver, worker
+
+    worker.keep_ids_after = saver.keep_ids_after = lambda checkpoint_id: None
+
+
 PLANTS: dict[str, Callable[[], None]] = {
     "fence_off": fence_off,
     "durability_async": durability_async,
-    "no_sweeper": lock_in_queue,
+    "no_sweeper": no_sweeper,
+    "clock_ids": clock_ids,
 }
 
 

@@ -7,6 +7,7 @@ import asyncio
 import multiprocessing
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -105,6 +106,25 @@ class Worker:
         return self.process.exitcode
 
 
+def faked(place: Place, *, library: Path, offset: str, plant: str = "") -> subprocess.Popen[bytes]:
+    """Start a worker whose wall clock is wrong by `offset`, such as `+1h`."""
+    variables = {
+        **os.environ,
+        **place.environment(),
+        points.PLANT_VARIABLE: plant,
+        "LD_PRELOAD": str(library),
+        "FAKETIME": offset,
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+    arguments = [place.database_url, str(place.world), str(place.history)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "tests.fault.processes", *arguments],
+        cwd=Path(__file__).resolve().parents[2],
+        env=variables,
+    )
+
+
 def submitter(
     place: Place, requests: Sequence[tuple[str, str, Mapping[str, Any]]], plant: str
 ) -> Any:
@@ -169,3 +189,9 @@ def note(history: Path, *words: str) -> None:
         os.write(descriptor, (" ".join(words) + "\n").encode())
     finally:
         os.close(descriptor)
+
+
+if __name__ == "__main__":
+    url, world, history = sys.argv[1:]
+    here = Place(database_url=url, world=Path(world), history=Path(history))
+    _work(here, here.environment(), {})

@@ -1,0 +1,229 @@
+"""The database goes away, hangs, or does not answer: runs end right all the same."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from api.embedded_postgres import embedded_postgres
+from engine.migrate import migrate
+from engine.runs import RunRequest
+from engine.runtime import open_engine
+from tests.fault.checker import check
+from tests.fault.processes import Place, Worker, note, options
+from tests.fault.servers import CrashingPostgres, Proxy
+from tests.fault.world import WORLD_VARIABLE
+
+
+@pytest.fixture
+def crashing(tmp_path: Path) -> Iterator[tuple[CrashingPostgres, Place]]:
+    """Return a server of its own that may be crashed, and a place on it."""
+    data = tmp_path / "server" / "data"
+    with embedded_postgres(data, settings={"max_connections": "100"}) as url:
+        asyncio.run(migrate(url))
+        place = Place(
+            database_url=url, world=tmp_path / "world.log", history=tmp_path / "history.log"
+        )
+        yield CrashingPostgres(data, url), place
+
+
+@pytest.fixture
+async def wire(place: Place, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[tuple[Proxy, Place]]:
+    """Return a proxy in front of the database, and the place as seen through it."""
+    monkeypatch.setenv(WORLD_VARIABLE, str(place.world))
+    parameters = conninfo_to_dict(place.database_url)
+    host, port = str(parameters.get("host", "127.0.0.1")), int(parameters.get("port", 5432))
+    path = f"{host}/.s.PGSQL.{port}" if host.startswith("/") else None
+    async with Proxy(host=host, port=port, socket_path=path) as proxy:
+        url = make_conninfo(place.database_url, host="127.0.0.1", port=proxy.port)
+        yield proxy, replace(place, database_url=url)
+
+
+def work(label: str, **value: Any) -> RunRequest:
+    return RunRequest(
+        assistant_id="work",
+        input={"label": label, "steps": 4, "pause_seconds": 0.05, **value},
+    )
+
+
+def test_after_crashes_of_the_database_everything_accepted_is_done(
+    crashing: tuple[CrashingPostgres, Place],
+) -> None:
+    server, place = crashing
+    workers = [Worker(place=place).start() for _ in range(2)]
+    try:
+        runs = asyncio.run(_submit(place, 12))
+        for _ in range(3):
+            _wait(lambda: _count(place, "status = 'running'"))
+            server.crash()
+            server.start()
+
+        _wait(lambda: not _count(place, "status IN ('queued', 'running')"))
+    finally:
+        for worker in workers:
+            worker.kill()
+
+    found = check(place.database_url, world=place.world, history=place.history)
+    assert found.acknowledged == len(runs)
+    assert found.sound, found.summary()
+
+
+def test_no_step_starts_while_the_database_is_away(
+    crashing: tuple[CrashingPostgres, Place],
+) -> None:
+    server, place = crashing
+    worker = Worker(place=place).start()
+    try:
+        asyncio.run(_submit(place, 1, steps=30, pause_seconds=0.05))
+        _wait(place.world.exists)
+
+        server.crash()
+        before = len(place.world.read_text().splitlines())
+        _wait(lambda: not _leases_open(worker))
+        during = len(place.world.read_text().splitlines())
+        server.start()
+        _wait(lambda: not _count(place, "status IN ('queued', 'running')"))
+    finally:
+        worker.kill()
+
+    found = check(place.database_url, world=place.world, history=place.history)
+    assert during - before <= 1  # the step that was about to begin
+    assert found.sound, found.summary()
+
+
+async def test_a_connection_ended_by_the_server_costs_no_attempt(
+    worker: Any, submit: Any, finished: Any, until: Any, rows: Any, verdict: Any, effects: Any
+) -> None:
+    run = await submit(steps=10)
+    worker()
+    await until(effects)
+
+    rows(
+        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+        " WHERE application_name LIKE 'holdfast run %%' AND datname = current_database()"
+    )
+    over = await finished(run)
+
+    assert (over.status, over.attempts) == ("succeeded", 1)
+    assert verdict().sound
+
+
+async def test_one_hung_connection_delays_only_its_own_run(
+    wire: tuple[Proxy, Place], place: Place
+) -> None:
+    proxy, through = wire
+    async with open_engine(options(through, concurrency=8, heartbeat_seconds=60.0)) as engine:
+        hung = await engine.runs.create(work("hung", steps=30))
+        leases = await _lease_wires(proxy, 1)
+        leases[0].hang()
+
+        others = [await engine.runs.create(work(f"other{n}")) for n in range(6)]
+        for run in others:
+            over = await engine.runs.wait(run.run_id)
+            assert over is not None
+            assert over.status == "succeeded"
+
+        assert (await engine.runs.get(hung.run_id)).status == "running"
+        # Its operation gives up, its lease ends, and it goes on over another connection.
+        await _terminate_leases_of_others(place, engine, hung.run_id)
+        over = await engine.runs.wait(hung.run_id)
+        assert over is not None
+        assert over.status == "succeeded"
+
+
+async def test_a_lost_reply_to_a_commit_does_not_run_anything_twice(
+    wire: tuple[Proxy, Place], place: Place
+) -> None:
+    proxy, through = wire
+    async with open_engine(options(through)) as engine:
+        run = await engine.runs.create(work("w", steps=6, pause_seconds=0.2))
+        note(place.history, "ok", run.run_id)
+        for lease in await _lease_wires(proxy, 1):
+            lease.swallow_replies_after = b"w:2"
+
+        over = await engine.runs.wait(run.run_id)
+
+    found = check(place.database_url, world=place.world, history=place.history)
+    assert over is not None
+    assert over.status == "succeeded"
+    assert found.sound, found.summary()
+
+
+async def test_a_thread_is_not_frozen_by_a_sweeper_that_hangs_in_its_look(
+    client: Any, rows: Any
+) -> None:
+    async with client.database.pool.connection() as connection:
+        await connection.execute("BEGIN")
+        assert await client.sweeper._leads(connection)
+
+        async with client.database.transaction() as other:
+            assert not await client.sweeper._leads(other)
+        with pytest.raises(psycopg.OperationalError):
+            while True:  # the server ends the silent transaction within its second
+                await asyncio.wait_for(connection.notifies(timeout=5).__anext__(), 10)
+
+    async with client.database.transaction() as other:
+        assert await client.sweeper._leads(other)
+
+
+async def _submit(place: Place, count: int, **value: Any) -> list[str]:
+    async with open_engine(options(place, run_worker=False)) as engine:
+        run_ids = []
+        for number in range(count):
+            run = await engine.runs.create(work(f"w{number}", **value))
+            note(place.history, "ok", run.run_id)
+            run_ids.append(run.run_id)
+        return run_ids
+
+
+def _wait(question: Callable[[], Any]) -> None:
+    import time
+
+    deadline = time.monotonic() + 60
+    while not question():
+        if time.monotonic() > deadline:
+            raise TimeoutError("it does not come")
+        time.sleep(0.02)
+
+
+def _count(place: Place, condition: str) -> int:
+    try:
+        with psycopg.connect(place.database_url) as connection:
+            row = connection.execute(f"SELECT count(*) FROM holdfast.runs WHERE {condition}")
+            return int(row.fetchone()[0])
+    except psycopg.OperationalError:
+        return 1  # not back yet
+
+
+def _leases_open(worker: Worker) -> bool:
+    """Whether the worker process still has a connection to the crashed server."""
+    sockets = 0
+    for entry in Path(f"/proc/{worker.pid}/fd").iterdir():
+        try:
+            sockets += "socket:" in str(entry.readlink())
+        except OSError:
+            continue
+    return sockets > 6  # event loop and forkserver keep a few of their own
+
+
+async def _lease_wires(proxy: Proxy, count: int) -> list[Any]:
+    async with asyncio.timeout(30):
+        while True:
+            found = [w for w in proxy.connections if b"pg_try_advisory_lock(hashtext" in w.sent]
+            if len(found) >= count:
+                return found
+            await asyncio.sleep(0.01)
+
+
+async def _terminate_leases_of_others(place: Place, engine: Any, run_id: str) -> None:
+    """What the sweeper of another worker does to a worker that hangs."""
+    with psycopg.connect(place.database_url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE application_name LIKE 'holdfast run %' AND datname = current_database()"
+        )

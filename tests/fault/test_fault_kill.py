@@ -1,0 +1,144 @@
+"""SIGKILL at every boundary of a run: another worker goes on, nothing is lost or done twice."""
+
+import signal
+from typing import Any
+
+import pytest
+
+from tests.fault.points import GATE_POINTS, POINTS
+
+
+@pytest.mark.parametrize("passing", [1, 3])
+@pytest.mark.parametrize("point", POINTS)
+async def test_a_worker_killed_at_any_boundary_costs_nothing(
+    worker: Any, submit: Any, finished: Any, verdict: Any, point: str, passing: int
+) -> None:
+    once = point in ("claimed", "end written") or "end" in point.split()[-3:]
+    if passing > 1 and (once or point.startswith("inside")):
+        pytest.skip("a run passes there once")
+    run = await submit()
+    doomed = worker(fault=f"{point}#{passing}")
+    assert await doomed.died() == -signal.SIGKILL
+
+    worker()
+    over = await finished(run)
+
+    found = verdict()
+    assert over.status == "succeeded"
+    assert found.sound, found.summary()
+
+
+@pytest.mark.parametrize("point", GATE_POINTS)
+async def test_a_worker_killed_while_it_opens_a_gate_leaves_exactly_one(
+    worker: Any, submit: Any, finished: Any, verdict: Any, rows: Any, point: str
+) -> None:
+    run = await submit(gates=[1])
+    assert await worker(fault=f"{point}#1").died() == -signal.SIGKILL
+
+    worker()
+    over = await finished(run)
+
+    gates = rows("SELECT state FROM holdfast.gates")
+    assert over.status == "interrupted"
+    assert [gate["state"] for gate in gates] == ["open"]
+    assert verdict().sound
+
+
+async def test_an_answer_resent_after_a_crash_does_not_answer_the_next_question(
+    worker: Any, submit: Any, finished: Any, client: Any, rows: Any, verdict: Any
+) -> None:
+    run = await submit(gates=[1, 2])
+    first = worker()
+    await finished(run)
+    first.kill()
+    from engine.runs import RunRequest
+
+    resume = await client.runs.create(
+        RunRequest(assistant_id="work", thread_id=run.thread_id, command={"resume": "ann"})
+    )
+    # The graph has stopped at its second question; nobody has written that down.
+    assert await worker(fault="before the end is written#1").died() == -signal.SIGKILL
+
+    worker()
+    over = await finished(resume)
+
+    gates = rows("SELECT state FROM holdfast.gates ORDER BY created_at")
+    assert over.status == "interrupted"
+    assert [gate["state"] for gate in gates] == ["decided", "open"]
+    assert over.output["answers"] == ["w:1=ann"]
+    assert verdict().sound
+
+
+async def test_a_run_that_kills_every_worker_fails_and_tells_its_story(
+    worker: Any, submit: Any, finished: Any, client: Any
+) -> None:
+    run = await submit()
+    for _ in range(5):
+        assert await worker(fault="node begins#1").died() == -signal.SIGKILL
+
+    worker()
+    over = await finished(run)
+
+    assert over.status == "failed"
+    assert over.error["error"] == "CrashLoopError"
+    assert len(over.error["attempts"]) == 5
+
+
+async def test_a_client_killed_before_its_commit_was_promised_nothing(
+    client: Any, rows: Any
+) -> None:
+    from engine.runs import RunRequest
+
+    connection = await client.database.connect(application_name="doomed")
+    await connection.execute("BEGIN")
+    run = await client.runs.submit(connection, RunRequest(assistant_id="work"))
+
+    rows("SELECT pg_terminate_backend(%s)", connection.info.backend_pid)
+
+    await connection.close()
+    assert rows("SELECT 1 FROM holdfast.runs WHERE run_id = %s", run.run_id) == []
+    assert rows("SELECT 1 FROM procrastinate_jobs") == []
+
+
+async def test_sigterm_hands_runs_back_and_another_worker_ends_them(
+    worker: Any, submit: Any, finished: Any, effects: Any, until: Any, verdict: Any
+) -> None:
+    run = await submit(steps=20)
+    leaving = worker()
+    await until(effects)
+
+    assert leaving.terminate() == 0
+
+    worker()
+    over = await finished(run)
+    assert (over.status, over.attempts) == ("succeeded", 1)
+    assert len(over.attempt_log) == 2
+    assert len(effects()) == 20
+    assert verdict().sound
+
+
+async def test_truncated_tickets_lose_no_run(
+    worker: Any, submit: Any, finished: Any, rows: Any, verdict: Any
+) -> None:
+    runs = [await submit(label=f"w{number}") for number in range(6)]
+    worker()
+    await finished(runs[0])
+
+    rows("WITH gone AS (DELETE FROM procrastinate_jobs RETURNING 1) SELECT count(*) FROM gone")
+
+    for run in runs:
+        assert (await finished(run)).status == "succeeded"
+    assert verdict().sound
+
+
+async def test_without_a_sweeper_lost_tickets_are_noticed_by_the_checker(
+    worker: Any, submit: Any, rows: Any, verdict: Any, until: Any
+) -> None:
+    await submit()
+    rows("WITH gone AS (DELETE FROM procrastinate_jobs RETURNING 1) SELECT count(*) FROM gone")
+
+    worker(plant="no_sweeper")
+    # The bugged worker is up and beats; nothing will ever tell it of the run.
+    await until(lambda: rows("SELECT 1 FROM holdfast.workers"))
+
+    assert verdict().faults.keys() >= {"lost"}
