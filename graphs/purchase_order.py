@@ -150,7 +150,7 @@ def wire(
     graph.add_conditional_edges("await_review", after_review)
     graph.add_conditional_edges("check_amendment", after_amendment)
     graph.add_edge("commit_to_erp", "notify")
-    graph.add_conditional_edges("resolve_commit", after_resolution)
+    graph.add_conditional_edges("resolve_commit", after_resolving)
     graph.add_conditional_edges("await_resolution", after_resolution)
     graph.add_conditional_edges("release_budget", after_release)
     graph.add_edge("notify_operator", "notify")
@@ -209,10 +209,15 @@ def after_amendment(state: PurchaseOrder) -> Literal["reserve_budget", "await_re
     return "await_review" if state["violations"] else "reserve_budget"
 
 
+def after_resolving(state: PurchaseOrder) -> Literal["notify", "release_budget"]:
+    """Follow what the ERP said; where it said nothing, the error handler asks a person."""
+    return "notify" if state["stage"] == "COMMITTED" else "release_budget"
+
+
 def after_resolution(
     state: PurchaseOrder,
 ) -> Literal["notify", "release_budget", "resolve_commit", "await_resolution"]:
-    """Follow what was found out; a question nobody answered is put again."""
+    """Follow what a person found out; a question that nobody answered is put again."""
     match state["stage"]:
         case "COMMITTED":
             return "notify"

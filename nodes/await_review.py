@@ -7,7 +7,7 @@ from langgraph.types import interrupt
 
 from nodes.services import Ledger
 from state.budget import Budget
-from state.money import LARGEST_AMOUNT, money_text
+from state.money import CURRENCIES, LARGEST_AMOUNT, money_text
 from state.order_messages import (
     EditOrder,
     Expired,
@@ -18,6 +18,8 @@ from state.order_messages import (
 )
 from state.order_rules import apply_edit
 from state.purchase_order import (
+    MAX_ITEM,
+    MAX_LINES,
     Answer,
     Move,
     Order,
@@ -155,15 +157,18 @@ def _args(order: Order) -> dict[str, Any]:
 
 
 def _args_schema(order: Order, budgets: list[Budget]) -> dict[str, Any]:
+    # Integers of minor units; forms show and take decimals.
+    money = {"type": "integer", "x-minor-units": CURRENCIES[order["currency"]]}
     line = {
         "type": "object",
         "properties": {
-            "item": {"type": "string", "title": "Item", "minLength": 1, "maxLength": 500},
-            "quantity": {"type": "string", "title": "Quantity", "pattern": r"^\d+(\.\d+)?$"},
+            "item": {"type": "string", "title": "Item", "minLength": 1, "maxLength": MAX_ITEM},
+            # A line below zero takes something back.
+            "quantity": {"type": "string", "title": "Quantity", "pattern": r"^-?\d+(\.\d+)?$"},
             "amount": {
-                "type": "integer",
-                "title": f"Net amount, minor units of {order['currency']}",
-                "minimum": 0,
+                **money,
+                "title": f"Net ({order['currency']})",
+                "minimum": -LARGEST_AMOUNT,
                 "maximum": LARGEST_AMOUNT,
             },
         },
@@ -177,13 +182,13 @@ def _args_schema(order: Order, budgets: list[Budget]) -> dict[str, Any]:
             "enum": [budget["department"] for budget in budgets] or [order["department"]],
         },
         "amount": {
-            "type": "integer",
-            "title": f"Amount, minor units of {order['currency']}",
+            **money,
+            "title": f"Amount ({order['currency']})",
             "minimum": 1,
             "maximum": LARGEST_AMOUNT,
         },
         "currency": {"type": "string", "title": "Currency", "const": order["currency"]},
-        "lines": {"type": "array", "title": "Lines", "items": line, "maxItems": 1000},
+        "lines": {"type": "array", "title": "Lines", "items": line, "maxItems": MAX_LINES},
     }
     return {
         "type": "object",

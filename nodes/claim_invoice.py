@@ -5,7 +5,7 @@ from langchain_core.runnables import RunnableConfig
 from nodes.services import Orders
 from state.invoice import Invoice, is_credit
 from state.order_rules import credit_note_reason, order_lines
-from state.purchase_order import Move, Order, PurchaseOrder, move, read_invoice
+from state.purchase_order import Move, Order, PurchaseOrder, move, order_text, read_invoice
 
 
 async def claim_invoice(state: PurchaseOrder, config: RunnableConfig, *, orders: Orders) -> Move:
@@ -28,9 +28,14 @@ async def claim_invoice(state: PurchaseOrder, config: RunnableConfig, *, orders:
             "order": order,
             "question": "credit_note",
             "reasons": [credit_note_reason(invoice)],
+            "summary": f"{state['summary']}: waits for a person, a credit note orders nothing",
             "next": "a person takes note of the credit note",
         }
-    return {"order": order, "next": "propose a department"}
+    return {
+        "order": order,
+        "summary": f"{order_text(order)}: not ordered before",
+        "next": "propose a department",
+    }
 
 
 def _draft(invoice: Invoice, order_id: str, revision: int) -> Order:

@@ -28,7 +28,12 @@ async def propose_order(state: PurchaseOrder, *, brain: Brain, ledger: Ledger) -
         proposal = await brain.propose(task)
     except UnusableAnswerError as error:
         violations = [*state["violations"], *error.violations][-MAX_VIOLATIONS:]
-        return {"proposal": None, "violations": violations, "next": "check the proposal"}
+        return {
+            "proposal": None,
+            "violations": violations,
+            "summary": f"no proposal: {error}",
+            "next": "check the proposal",
+        }
     return {
         "proposal": {
             "stage": proposal.stage,
@@ -38,5 +43,6 @@ async def propose_order(state: PurchaseOrder, *, brain: Brain, ledger: Ledger) -
             "concerns": proposal.concerns,
             "rationale": proposal.rationale,
         },
+        "summary": f"proposed for {proposal.department}: {proposal.rationale}",
         "next": "check the proposal",
     }

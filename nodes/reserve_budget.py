@@ -30,12 +30,12 @@ async def reserve_budget(state: PurchaseOrder, *, ledger: Ledger, effects: Effec
     except EffectRefusedError as error:
         return _without_money(state, error)
     event = "reserve" if state["stage"] == "DRAFT" else "accept"
-    money = money_text(order["amount"], order["currency"])
     asks = state["question"] is not None and not state["facts"]["approved"]
+    then = f"waits for a person: {state['reasons'][0]['message']}" if asks else "goes to the ERP"
     return {
         **move(state, event),
         "held": order,
-        "summary": f"{order_text(order)}: {money} of {order['department']} reserved",
+        "summary": f"{order_text(order)}: reserved in {order['department']}, {then}",
         "next": "a person decides" if asks else "order it",
     }
 

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from state.money import LARGEST_AMOUNT
-from state.purchase_order import Stage
+from state.purchase_order import MAX_ITEM, MAX_LINES, Stage
 
 
 class Proposal(BaseModel):
@@ -31,10 +31,13 @@ class EditedLine(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    item: str = Field(min_length=1, max_length=500)
-    quantity: str = Field(pattern=r"^\d{1,12}(\.\d{1,6})?$", description="Decimal text.")
+    item: str = Field(min_length=1, max_length=MAX_ITEM)
+    quantity: str = Field(pattern=r"^-?\d+(\.\d+)?$", max_length=40, description="Decimal text.")
     amount: int = Field(
-        strict=True, ge=0, le=LARGEST_AMOUNT, description="Net amount, minor units."
+        strict=True,
+        ge=-LARGEST_AMOUNT,
+        le=LARGEST_AMOUNT,
+        description="Net amount, minor units; below zero where a line takes something back.",
     )
 
 
@@ -50,7 +53,7 @@ class OrderEdit(BaseModel):
     currency: str | None = Field(
         default=None, pattern="^[A-Z]{3}$", description="The invoice's; it cannot be changed."
     )
-    lines: list[EditedLine] | None = Field(default=None, max_length=1000)
+    lines: list[EditedLine] | None = Field(default=None, max_length=MAX_LINES)
 
 
 class ErpFinding(BaseModel):

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from decimal import Decimal
 
 from state.budget import Budget, Supplier
 from state.errors import IllegalMoveError
@@ -10,6 +11,7 @@ from state.machine import Facts
 from state.money import money_text
 from state.order_messages import OrderEdit
 from state.purchase_order import (
+    MAX_ITEM,
     PURCHASE_ORDER,
     Order,
     OrderLine,
@@ -30,7 +32,11 @@ MAX_ODD_LINES = 3
 def order_lines(invoice: Invoice) -> list[OrderLine]:
     """Return the lines of an invoice as lines of an order."""
     return [
-        {"item": line["item"], "quantity": line["quantity"], "amount": line["amount"]}
+        {
+            "item": line["item"][:MAX_ITEM] or f"line {line['id']}",
+            "quantity": f"{Decimal(line['quantity']):f}",
+            "amount": line["amount"],
+        }
         for line in invoice["lines"]
     ]
 

@@ -28,6 +28,11 @@ MAX_REPAIRS = 3
 MAX_VIOLATIONS = 5
 """Refusals kept in the state; older ones are in the checkpoints and the log."""
 
+MAX_ITEM = 500
+"""Characters of a line's text that an order carries."""
+MAX_LINES = 10_000
+"""Lines that an edit may have."""
+
 _PROCESS: frozenset[Actor] = frozenset({"process"})
 _PERSON: frozenset[Actor] = frozenset({"person"})
 _TIMER: frozenset[Actor] = frozenset({"timer"})

@@ -30,6 +30,14 @@ def notices(desk: Desk, audience: str) -> list[Any]:
     return [notice for notice in notifier.notices.values() if notice["audience"] == audience]
 
 
+def test_the_graph_can_be_drawn_with_every_node_on_a_way(desk: Desk) -> None:
+    drawing = desk.graph.get_graph()
+
+    # LangGraph draws error handlers apart.
+    nodes = {name for name in drawing.nodes if not name.startswith("__error_handler__")}
+    assert nodes - {edge.target for edge in drawing.edges} == {"__start__"}
+
+
 class TestOnItsOwn:
     async def test_a_small_order_of_a_known_supplier_goes_through_on_its_own(
         self, desk: Desk
@@ -394,6 +402,19 @@ class TestEdits:
         assert waiting["reasons"][0]["code"] == "no_budget"
         assert (await desk.budget())["reserved"] == 125_00
         assert (await desk.approve())["stage"] == "COMMITTED"
+
+    async def test_an_edit_that_carries_every_line_of_a_real_invoice_fits(
+        self, desk: Desk, shared_invoices: Any
+    ) -> None:
+        # One of its lines is below zero; clients send back all arguments, not only changed ones.
+        document = (shared_invoices / "peppol-base-example.xml").read_text()
+        await desk.submit(document)
+        question = await desk.question()
+        assert question is not None
+
+        end = await desk.edit(**question["action_requests"][0]["args"] | {"amount": 1_000_00})
+
+        assert end["stage"] == "COMMITTED"
 
 
 class TestCreditNotes:
