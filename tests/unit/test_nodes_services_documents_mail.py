@@ -156,6 +156,18 @@ def test_a_flood_of_parts_is_refused():
     assert refused("many\n", *files).code == "too_large"
 
 
+@pytest.mark.parametrize(
+    "header",
+    [b"From: " + b"(" * 100_000, b"Subject: " + b"=?utf-8?q?x?= " * 10_000, b"X: y\r\n " * 20_000],
+    ids=["nested comments", "encoded words", "folded lines"],
+)
+def test_a_header_that_never_ends_is_refused(header):
+    with pytest.raises(DocumentError) as caught:
+        read(header + b"\r\n\r\nx", filename="x.eml")
+
+    assert caught.value.code in {"broken_mail", "no_invoice_found"}
+
+
 async def test_the_reader_reads_off_the_event_loop():
     invoice = await StandardDocumentReader().read(ACME, filename="acme.xml")
 

@@ -302,6 +302,13 @@ def test_thousands_may_be_parted_by_any_sign(total):
     assert read_text(text)["totals"]["payable"] == 121000
 
 
+@pytest.mark.parametrize(("written", "amount"), [("1.000 €", 100000), ("€ 1,000", 100000)])
+def test_a_text_without_cents_has_thousands_and_no_thousandths(written, amount):
+    text = ONE_LINE_LABELS.replace("Cloud hosting, September: 2 x 1,250.00 = 2,500.00\n", "")
+
+    assert read_text(text.replace("$2,500.00", written))["totals"]["payable"] == amount
+
+
 def test_a_text_without_amounts_is_no_invoice():
     assert refused("Dear all, the office is closed on Monday.").code == "no_invoice_found"
 

@@ -266,6 +266,21 @@ def test_prepaid_and_rounding_lead_to_the_amount_due():
     assert read_text(text)["totals"]["payable"] == 434700
 
 
+def test_what_the_supplier_collects_for_others_is_paid_with_the_invoice():
+    text = ACME.replace(
+        "urn:cen.eu:en16931:2017#compliant#urn:fdc:peppol.eu:2017:poacc:billing:3.0",
+        "urn:cen.eu:en16931:2017#conformant#urn:xeinkauf.de:kosit:extension:xrechnung_3.0",
+    ).replace(
+        "<cac:TaxTotal>",
+        '<cac:PrepaidPayment><cbc:PaidAmount currencyID="EUR">10.00</cbc:PaidAmount>'
+        "</cac:PrepaidPayment><cac:TaxTotal>",
+        1,
+    )
+    text = text.replace(">5347.06</cbc:PayableAmount>", ">5357.06</cbc:PayableAmount>")
+
+    assert read_text(text)["totals"]["third_party"] == 1000
+
+
 def test_japanese_yen_have_no_decimals():
     text = PLAIN_UBL.replace("CAD", "JPY").replace("100.00", "100")
 

@@ -5,18 +5,29 @@ import email.policy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.errors import MessageError
+from email.header import decode_header, make_header
 from email.message import Message
-from email.utils import parseaddr, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
 
 from lxml import etree
 from lxml import html as lxml_html
 
+from nodes.services.documents.text_values import MAX_LINE
 from state.errors import UnreadableDocumentError
 
 MAX_PARTS = 100
 """Parts of one message, forwarded ones included."""
+MAX_BOUNDARIES = 2_000
+"""Lines that may part a message: the parser's time grows with them before any part is counted."""
+MAX_HEADER = 64 * 1024
+"""Characters of one part's header."""
+MAX_MARKUP = 2_000_000
+"""Characters of HTML that are read."""
 MAX_DEPTH = 5
 """Messages inside messages."""
+
+SLOW_CHARSETS = frozenset({"punycode", "idna"})
+"""Codecs of host names, whose time grows with the square of the text."""
 
 _BLOCKS = frozenset({"p", "div", "br", "tr", "li", "h1", "h2", "h3", "h4", "table", "pre"})
 
@@ -51,34 +62,45 @@ def parse_mail(content: bytes) -> Mail:
     Raises:
         UnreadableDocumentError: the file is no message or has too many parts.
     """
+    if content.count(b"\n--") > MAX_BOUNDARIES:
+        raise _too_many_parts()
     try:
         message = email.message_from_bytes(content, policy=email.policy.compat32)
         messages = list(_messages(message, 0))
         parts = [part for each in messages for part in _parts(each)]
+        if len(parts) > MAX_PARTS:
+            raise _too_many_parts()
+        return Mail(
+            sender=_sender(messages[-1]),
+            sent_on=_sent_on(messages[-1]),
+            attachments=[part for part in parts if part.name],
+            body="\n".join(_body(each) for each in reversed(messages)),
+        )
     except (MessageError, ValueError, LookupError, AttributeError, RecursionError) as error:
         raise UnreadableDocumentError(
-            "document", expected="an e-mail file", got="a broken one", code="broken_mail"
-        ) from error
-    if len(parts) > MAX_PARTS:
-        raise UnreadableDocumentError(
             "document",
-            expected=f"an e-mail of {MAX_PARTS} parts or fewer",
-            got=str(len(parts)),
-            code="too_large",
-        )
-    innermost = messages[-1]
-    return Mail(
-        sender=_sender(innermost),
-        sent_on=_sent_on(innermost),
-        attachments=[part for part in parts if part.name],
-        body="\n".join(_body(each) for each in reversed(messages)),
+            expected="an e-mail file",
+            got="a broken one",
+            code="broken_mail",
+            way_out="save the message again, or send its attachment alone",
+        ) from error
+
+
+def _too_many_parts() -> UnreadableDocumentError:
+    return UnreadableDocumentError(
+        "document",
+        expected=f"an e-mail of {MAX_PARTS} parts or fewer",
+        got="more",
+        code="too_large",
+        way_out="send the invoice alone",
     )
 
 
 def html_text(markup: str) -> str:
     """Return the text of an HTML page, a table's cells parted by two spaces."""
+    markup = markup[:MAX_MARKUP]
     try:
-        root = lxml_html.document_fromstring(markup.encode(), parser=_html_parser())
+        root = lxml_html.document_fromstring(markup.encode(errors="replace"), parser=_html_parser())
     except (etree.LxmlError, ValueError):
         return ""
     pieces: list[str] = []
@@ -113,6 +135,8 @@ def _own_parts(message: Message) -> Iterator[Message]:
     pending = [message]
     while pending:
         part = pending.pop(0)
+        if sum(len(str(value)) for value in part.values()) > MAX_HEADER:
+            raise MessageError("the header is too long")
         yield part
         if part.get_content_maintype() == "multipart" and isinstance(part.get_payload(), list):
             pending[:0] = [inner for inner in part.get_payload() if isinstance(inner, Message)]
@@ -154,15 +178,18 @@ def part_text(part: MailPart) -> str:
     """Return the text of a part; a charset that does not exist or fit reads as Windows-1252."""
     for charset in (part.charset, "utf-8", "cp1252"):
         try:
-            return part.content.decode(charset or "utf-8")
-        except (LookupError, UnicodeDecodeError):
+            if charset not in SLOW_CHARSETS:
+                return part.content.decode(charset or "utf-8")
+        except (LookupError, ValueError):
             continue
     return part.content.decode("latin-1")
 
 
 def _sender(message: Message) -> str | None:
-    name, address = parseaddr(_decoded(message.get("From")))
-    return name.strip() or address.partition("@")[2] or None
+    header = _decoded(message.get("From"))
+    name, _, address = header.partition("<")
+    domain = (address or name).partition("@")[2].strip(" >")
+    return name.strip(' "') if address and name.strip(' "') else domain or None
 
 
 def _sent_on(message: Message) -> str | None:
@@ -176,7 +203,7 @@ def _decoded(header: object) -> str:
     if header is None:
         return ""
     try:
-        decoded = email.header.make_header(email.header.decode_header(str(header)))
-        return " ".join(str(decoded).split())
+        text = str(header)[:MAX_LINE]
+        return " ".join(str(make_header(decode_header(text))).split())
     except (LookupError, ValueError, MessageError):
-        return str(header)
+        return str(header)[:MAX_LINE]

@@ -28,7 +28,7 @@ An Order-X file decides too: the order that it holds is refused by name instead 
 
 MAX_PAGES = 100
 """Pages whose text is read: an invoice with its specification has fewer."""
-MAX_TEXT = 1_000_000
+MAX_TEXT = 300_000
 """Characters of text that are read."""
 MAX_EMBEDDED_BYTES = 10 * 1024 * 1024
 """Largest embedded file that is looked at, bytes."""

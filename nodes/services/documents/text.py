@@ -66,8 +66,10 @@ from state.invoice import (
     vat_identifier,
 )
 
-MAX_LINES = 20_000
-"""Lines of text that are read."""
+MAX_LINES = 5_000
+"""Lines of text that are read: about a hundred pages."""
+MAX_TEXT = 300_000
+"""Largest text, characters; the rules take about a second for it."""
 
 NAMES = {
     "supplier_id": "supplier identifier",
@@ -104,6 +106,14 @@ def read_text(text: str, *, sender: str | None = None, sent_on: str | None = Non
         InvalidFieldError: a date that no calendar has.
         UnreadableDocumentError: nothing in it says that it is an invoice.
     """
+    if len(text) > MAX_TEXT:
+        raise UnreadableDocumentError(
+            "document",
+            expected=f"a text of {MAX_TEXT} characters or fewer",
+            got=str(len(text)),
+            code="too_large",
+            way_out="send the invoice alone",
+        )
     text = plain(text)
     rows = split_rows(text, MAX_LINES)
     currency, doubt = find_currency(text)

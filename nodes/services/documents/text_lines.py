@@ -72,9 +72,9 @@ def split_rows(text: str, limit: int) -> list[Row]:
     """Return the rows of a text, empty ones left out."""
     rows = []
     for line in text.split("\n")[:limit]:
-        cells = tuple(Cell(m[0], m.start(), m.end()) for m in _CELL.finditer(line[:2000]))
+        cells = tuple(Cell(m[0], m.start(), m.end()) for m in _CELL.finditer(line))
         if cells:
-            rows.append(Row(line[:2000], cells))
+            rows.append(Row(line, cells))
     return rows
 
 

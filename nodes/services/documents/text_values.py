@@ -9,6 +9,9 @@ from nodes.services.documents.xml_tree import shortened
 from state.errors import InvalidFieldError
 from state.money import CURRENCIES
 
+MAX_LINE = 1_000
+"""Characters of one line that are read: a page has fewer than 200 in a row."""
+
 _FIXED_SPACES = re.compile(r"(?<=\d)[\u00a0\u2007\u2009\u202f](?=\d{3}(?!\d))")
 _TYPOGRAPHY = str.maketrans(
     {"\u2019": "'", "\u2013": "-", "\u2212": "-", "\u2010": "-", "\u00d7": "x", "\u00ba": "°"}
@@ -95,9 +98,15 @@ def plain(text: str) -> str:
 
 
 def decimal_mark(text: str) -> str:
-    """Return `.` or `,`: what parts the decimals in most amounts of a text."""
+    """Return `.` or `,`: what parts the decimals in most amounts of a text.
+
+    In a text without cents it is the sign that does not part thousands: `1.000` is a thousand.
+    """
     without_days = DAY.sub(" ", text)
     votes = Counter(re.findall(r"\d([.,])\d{2}(?!\d|[.,]\d)", without_days))
+    if not votes:
+        groups = Counter(re.findall(r"(?<![\d.,])\d{1,3}([.,])\d{3}(?![\d.,])", without_days))
+        votes = Counter({".": groups[","], ",": groups["."]})
     return "," if votes[","] > votes["."] else "."
 
 
