@@ -22,7 +22,7 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as ASGIScope
 
 from api.problems import problem
-from engine.errors import ForbiddenError, NotFoundError
+from engine.errors import AlreadyExistsError, ForbiddenError, NotFoundError
 from engine.runtime import Engine
 
 Resource = Literal["threads", "crons", "assistants", "store"]
@@ -391,8 +391,11 @@ async def _limit_thread(
         if not (rule.action == "create_run" and starts):
             raise
         # The run would make its thread; made here, it belongs to its caller from the start.
-        async with engine.database.transaction() as connection:
-            await engine.threads.create(connection, thread_id=thread_id, metadata=scope)
+        try:
+            async with engine.database.transaction() as connection:
+                await engine.threads.create(connection, thread_id=thread_id, metadata=scope)
+        except AlreadyExistsError as error:
+            raise NotFoundError("thread", thread_id) from error
 
 
 def _named_threads(body: Any) -> list[str]:

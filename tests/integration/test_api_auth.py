@@ -1,0 +1,184 @@
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from api.auth import RULES
+
+GRAPHS = Path(__file__).resolve().parents[1] / "graphs"
+
+OpenApi = Callable[..., AbstractAsyncContextManager[Any]]
+
+
+@pytest.fixture
+async def guarded(open_api: OpenApi, tmp_path: Path) -> AsyncIterator[Any]:
+    config = tmp_path / "langgraph.json"
+    content = {
+        "graphs": {name: f"{GRAPHS}/{name}.py:graph" for name in ("echo", "nested")},
+        "auth": {"path": f"{GRAPHS}/auth.py:auth"},
+    }
+    config.write_text(json.dumps(content))
+    async with open_api(config) as api:
+        yield api
+
+
+def as_user(api: Any, name: str) -> dict[str, Any]:
+    return {"headers": {"Authorization": f"Bearer {name}"}}
+
+
+async def test_nobody_gets_in_without_a_name(guarded: Any) -> None:
+    for method, path in (
+        ("GET", "/threads/t-1"),
+        ("POST", "/threads/search"),
+        ("POST", "/runs/wait"),
+        ("GET", "/reviews"),
+        ("GET", "/store/items?namespace=a&key=k"),
+    ):
+        answer = await guarded.http.request(method, path)
+        assert (answer.status_code, answer.json()["detail"]) == (401, "say who you are"), path
+
+
+@pytest.mark.parametrize("path", ["/ok", "/info", "/metrics", "/openapi.json", "/docs"])
+async def test_the_server_says_to_everybody_that_it_lives(guarded: Any, path: str) -> None:
+    assert (await guarded.http.get(path)).status_code == 200
+
+
+async def test_everybody_sees_their_own_threads_only(guarded: Any) -> None:
+    threads = guarded.sdk.threads
+    ada = await threads.create(metadata={"a": 1}, **as_user(guarded, "ada"))
+    await threads.create(**as_user(guarded, "bob"))
+
+    seen_by_ada = await threads.search(**as_user(guarded, "ada"))
+    seen_by_bob = await threads.search(**as_user(guarded, "bob"))
+    seen_by_root = await threads.search(**as_user(guarded, "root"))
+
+    assert [thread["thread_id"] for thread in seen_by_ada] == [ada["thread_id"]]
+    assert ada["metadata"] == {"a": 1, "owner": "ada"}
+    assert len(seen_by_bob) == 1
+    assert len(seen_by_root) == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("GET", "", None),
+        ("PATCH", "", {"metadata": {"x": 1}}),
+        ("GET", "/state", None),
+        ("POST", "/state", {"values": {}}),
+        ("POST", "/state/checkpoint", {"checkpoint": {}}),
+        ("GET", "/history", None),
+        ("POST", "/history", {}),
+        ("POST", "/copy", None),
+        ("GET", "/storage", None),
+        ("GET", "/runs", None),
+        ("POST", "/runs", {"assistant_id": "echo", "input": {}}),
+        ("POST", "/runs/wait", {"assistant_id": "echo", "if_not_exists": "create"}),
+        ("POST", "/runs/crons", {"assistant_id": "echo", "schedule": "* * * * *"}),
+        ("POST", "/commands", {"id": 1, "method": "run.start", "params": {}}),
+        ("GET", "/stream", None),
+        ("POST", "/signals/paid", {}),
+    ],
+)
+async def test_another_users_thread_does_not_exist(
+    guarded: Any, method: str, path: str, body: Any
+) -> None:
+    thread = await guarded.sdk.threads.create(**as_user(guarded, "ada"))
+
+    answer = await guarded.http.request(
+        method, f"/threads/{thread['thread_id']}{path}", json=body, **as_user(guarded, "bob")
+    )
+
+    assert answer.status_code == 404
+
+
+async def test_a_thread_that_a_run_makes_belongs_to_its_caller(guarded: Any) -> None:
+    run = await guarded.sdk.runs.create(
+        "t-9", "echo", input={}, if_not_exists="create", **as_user(guarded, "ada")
+    )
+
+    found = await guarded.sdk.threads.get("t-9", **as_user(guarded, "ada"))
+    answer = await guarded.http.get(f"/threads/t-9/runs/{run['run_id']}", **as_user(guarded, "bob"))
+
+    assert found["metadata"]["owner"] == "ada"
+    assert answer.status_code == 404
+
+
+async def test_a_run_named_in_a_body_is_looked_up_too(guarded: Any) -> None:
+    thread = await guarded.sdk.threads.create(**as_user(guarded, "ada"))
+    item = {"thread_id": thread["thread_id"], "assistant_id": "echo", "input": {}}
+
+    batch = await guarded.http.post("/runs/batch", json=[item], **as_user(guarded, "bob"))
+    cancel = await guarded.http.post(
+        "/runs/cancel", json={"thread_id": thread["thread_id"]}, **as_user(guarded, "bob")
+    )
+    blind = await guarded.http.post(
+        "/runs/cancel", json={"status": "all"}, **as_user(guarded, "bob")
+    )
+
+    assert (batch.status_code, cancel.status_code) == (404, 404)
+    assert blind.status_code in (403, 422)
+
+
+async def test_a_route_that_cannot_be_limited_is_for_those_who_may_see_all(guarded: Any) -> None:
+    mine = await guarded.http.get("/reviews", **as_user(guarded, "ada"))
+    every = await guarded.http.get("/reviews", **as_user(guarded, "root"))
+
+    assert mine.status_code == 403
+    assert every.status_code == 200
+
+
+async def test_the_most_specific_handler_decides(guarded: Any) -> None:
+    thread = await guarded.sdk.threads.create(**as_user(guarded, "ada"))
+    path = f"/threads/{thread['thread_id']}"
+
+    own = await guarded.http.delete(path, **as_user(guarded, "ada"))
+    listed = await guarded.http.post("/assistants/search", json={}, **as_user(guarded, "ada"))
+    made = await guarded.http.post(
+        "/assistants", json={"graph_id": "echo"}, **as_user(guarded, "ada")
+    )
+    root = await guarded.http.delete(path, **as_user(guarded, "root"))
+
+    assert (own.status_code, listed.status_code, made.status_code) == (403, 200, 403)
+    assert root.status_code == 204
+
+
+async def test_a_handler_can_move_items_into_a_namespace_of_the_user(guarded: Any) -> None:
+    store = guarded.sdk.store
+    await store.put_item(["notes"], "k", {"by": "ada"}, **as_user(guarded, "ada"))
+
+    own = await store.get_item(["notes"], "k", **as_user(guarded, "ada"))
+    other = await store.get_item(["notes"], "k", **as_user(guarded, "bob"))
+    found = await store.search_items(["notes"], **as_user(guarded, "ada"))
+    spaces = await store.list_namespaces(**as_user(guarded, "bob"))
+
+    assert own["namespace"] == ["ada", "notes"]
+    assert other is None
+    assert [item["key"] for item in found["items"]] == ["k"]
+    assert spaces["namespaces"] == []
+
+
+async def test_the_log_names_the_user_that_signed_in(guarded: Any) -> None:
+    thread = await guarded.sdk.threads.create(**as_user(guarded, "root"))
+
+    await guarded.http.delete(
+        f"/threads/{thread['thread_id']}",
+        headers={"Authorization": "Bearer root", "x-holdfast-user": "somebody else"},
+    )
+
+    (entry, *_) = await guarded.engine.audit.list(action="thread.deleted")
+    assert entry.actor == "root"
+
+
+def test_every_route_is_covered_by_a_rule_with_the_sdks_actions() -> None:
+    actions = {
+        "threads": {"create", "read", "update", "delete", "search", "create_run"},
+        "assistants": {"create", "read", "update", "delete", "search"},
+        "crons": {"create", "read", "update", "delete", "search"},
+        "store": {"put", "get", "search", "delete", "list_namespaces"},
+    }
+
+    assert all(rule.action in actions[rule.resource] for rule in RULES)
+    assert RULES[-1].pattern.pattern == ".*"
