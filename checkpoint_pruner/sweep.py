@@ -191,6 +191,8 @@ class _Sweep:
         everywhere = threads is None and candidates is None
         unchanged = everywhere and not self.options.full
         if unchanged and nothing_new(watermark, self.policy, state):
+            if self.options.store and not self.options.dry_run:
+                self._sweep_store(Pacer(None, None, rows=_STORE_BATCH, pause=self.pause))
             return self._report(state, began, paused=0.0, watermark=watermark)
         become_the_one_pruner(self.connection, self.options.advisory_key)
         check_schema(self.connection)

@@ -475,6 +475,16 @@ def test_expired_store_items_go_in_batches_and_others_stay(checkpoint_database: 
     assert count(checkpoint_database, "store") == 3
 
 
+def test_store_items_expire_also_when_no_checkpoint_was_saved(checkpoint_database: str):
+    pruner = Pruner(checkpoint_database)
+    pruner.sweep()
+    write_store(checkpoint_database, 7, expires_at=ago(minutes=1))
+
+    report = pruner.sweep()
+
+    assert (report.store_rows, report.threads_seen) == (7, 0)
+
+
 def test_touched_tables_are_vacuumed(checkpoint_database: str):
     write_thread(checkpoint_database, "t", 60)
 
