@@ -32,7 +32,7 @@ from engine.reviews.decision import Decision
 from engine.reviews.dialects import decisions_from, encode, normalise
 from engine.reviews.question import Dialect, Question, Risk, canonical
 from engine.runs import PendingInterrupt, Run
-from engine.values import jsonb, text, to_storable_json
+from engine.values import jsonb, ordered_json, text, to_storable_json
 
 GateState = Literal["open", "claimed", "scheduled", "decided", "expired", "cancelled", "superseded"]
 UNANSWERED: frozenset[GateState] = frozenset({"open", "claimed"})
@@ -621,9 +621,9 @@ class Gates:
             "graph_id": run.graph_id,
             "checkpoint_id": interrupt.checkpoint_id,
             "dialect": question.dialect,
-            "value": jsonb(value),
-            "response_schema": None if schema is None else jsonb(schema),
-            "review": jsonb(question.to_json()),
+            "value": ordered_json(value),
+            "response_schema": None if schema is None else ordered_json(schema),
+            "review": ordered_json(question.to_json()),
             "title": question.title,
             "risk": question.risk,
             "allowed": list(question.allowed),

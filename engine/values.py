@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from prometheus_client import Counter
-from psycopg.types.json import Jsonb
+from psycopg.types.json import Json, Jsonb
 
 from engine.errors import InvalidValueError
 from engine.wire import to_json
@@ -65,6 +65,11 @@ def decode_json(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
 def jsonb(value: Any) -> Jsonb:
     """Wrap any value for a jsonb parameter; NUL and lone surrogates become U+FFFD."""
     return Jsonb(value, dumps=to_storable_json)
+
+
+def ordered_json(value: Any) -> Json:
+    """Wrap any value for a json parameter, which keeps the order of an object's members."""
+    return Json(value, dumps=to_storable_json)
 
 
 def to_storable_json(value: Any) -> str:

@@ -133,9 +133,10 @@ CREATE TABLE holdfast.gates (
     checkpoint_id   text        NOT NULL,
     dialect         text        NOT NULL CHECK (dialect IN
                     ('typed', 'human_interrupt', 'hitl_request', 'tool_approval', 'raw', 'signal')),
-    value           jsonb       NOT NULL,                  -- the interrupt's value as the graph gave it
-    response_schema jsonb,
-    review          jsonb       NOT NULL,                  -- the normalised question, as shown
+    -- json, not jsonb: a form shows its fields in the order in which the graph's author wrote them.
+    value           json        NOT NULL,                  -- the interrupt's value as the graph gave it
+    response_schema json,
+    review          json        NOT NULL,                  -- the normalised question, as shown
     title           text        NOT NULL,
     risk            text        NOT NULL DEFAULT 'normal' CHECK (risk IN ('low', 'normal', 'high')),
     allowed         text[]      NOT NULL,

@@ -32,7 +32,7 @@ SELECT
     updated_at,
     review ->> 'why_now' AS why_now,
     review -> 'effects' AS effects,
-    jsonb_path_query_array(review, '$.actions[*].name') AS actions,
+    jsonb_path_query_array(review::jsonb, '$.actions[*].name') AS actions,
     (SELECT count(*) FROM holdfast.gate_votes AS votes WHERE votes.gate_id = gates.gate_id) AS votes,
     count(*) OVER () AS total,
     clock_timestamp() AS read_at
