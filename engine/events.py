@@ -37,6 +37,7 @@ READ_BATCH_ROWS = 500
 RETENTION_SECONDS = 3600.0
 TIDY_ROWS = 5_000
 RUN_DONE = "thread/run_done"
+QUESTION = "v2/input.requested"
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +70,21 @@ class Recording:
         self._kept = kept
         self._followed_elsewhere = followed_elsewhere
         self._next_seq: int | None = None
+        self._held: list[StreamEvent] = []
+        self._finishing = False
 
     def wanted(self) -> bool:
         """Tell whether anybody would see an event, now or later."""
         return self._stored() or self._events.has_local_follower(self.run_id, self.thread_id)
 
     async def append(self, event: StreamEvent) -> None:
-        """Hand an event to followers and, when needed, to the table."""
+        """Hand an event to followers and, when needed, to the table.
+
+        A question is held back until `finish`: nobody can answer it before it is written down.
+        """
+        if event.event == QUESTION and not self._finishing:
+            self._held.append(event)
+            return
         stored = self._stored()
         seq = await self._take_seq() if stored else None
         recorded = Recorded(self.run_id, seq, event)
@@ -94,6 +103,9 @@ class Recording:
 
     async def finish(self, status: str) -> None:
         """Tell the followers of the thread that the run ended; called after its row is final."""
+        self._finishing = True
+        for event in self._held:
+            await self.append(event)
         if self.wanted():
             data = to_json({"status": "run_done", "run_id": self.run_id, "result": status})
             await self.append(StreamEvent(RUN_DONE, data))
