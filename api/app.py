@@ -12,6 +12,7 @@ from api.auth import Guard
 from api.bodies import StrictBodies
 from api.console import routes as console_routes
 from api.console.render import STATIC
+from api.custom_app import mounted_custom_app
 from api.metrics import RequestMetrics
 from api.middleware import SameOrigin, SecurityHeaders
 from api.routes import (
@@ -32,7 +33,7 @@ from api.routes import (
 from api.scheduler import open_scheduler
 from api.settings import Settings
 from engine.notifications import NotificationOptions
-from engine.project import read_project
+from engine.project import Cors, read_project
 from engine.runtime import EngineOptions, open_engine
 
 VERSION = "0.1.0"
@@ -76,18 +77,21 @@ def create_app(settings: Settings, *, database_url: str) -> FastAPI:
     project = read_project(settings.config)
     options = engine_options(settings, database_url=database_url, run_worker=settings.worker)
 
+    guard = Guard()
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with open_engine(options) as engine, open_scheduler(engine, settings):
             app.state.engine = engine
-            yield
+            async with mounted_custom_app(app, engine, guard):
+                yield
 
     app = FastAPI(
         title="Holdfast",
         version=VERSION,
         summary="Durable LangGraph agents with human review; the LangGraph Agent Server API.",
         lifespan=lifespan,
-        dependencies=[Depends(Guard())],
+        dependencies=[Depends(guard)],
         docs_url=None if project.http.disable_meta else "/docs",
         openapi_url=None if project.http.disable_meta else "/openapi.json",
         redoc_url=None,
@@ -100,16 +104,18 @@ def create_app(settings: Settings, *, database_url: str) -> FastAPI:
             for router in routers:
                 app.include_router(router)
     app.mount("/console/static", StaticFiles(directory=STATIC), name="console-static")
-    origins = settings.cors_origins or tuple(
-        project.http.cors.allow_origins if project.http.cors else ()
-    )
-    if origins:
+    cors = project.http.cors or Cors()
+    origins = settings.cors_origins or tuple(cors.allow_origins)
+    if origins or cors.allow_origin_regex:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=origins,
-            allow_methods=["*"],
-            allow_headers=["*"],
-            expose_headers=EXPOSED_HEADERS,
+            allow_origin_regex=cors.allow_origin_regex,
+            allow_methods=cors.allow_methods or ["*"],
+            allow_headers=cors.allow_headers or ["*"],
+            allow_credentials=cors.allow_credentials,
+            expose_headers=[*EXPOSED_HEADERS, *cors.expose_headers],
+            max_age=cors.max_age,
             # Chrome asks before a public page (Studio) may reach a server on a private address.
             allow_private_network=True,
         )

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands import documents, reviews, threads
+from api.commands import documents, new, reviews, threads
 from api.commands.server import CommandError
 from api.settings import Settings, load_settings
 from engine.errors import ConfigurationError
@@ -19,6 +19,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Durable LangGraph agents with human review. `holdfast serve` starts the server.",
 )
+app.command("new")(new.new)
 app.command("submit")(documents.submit)
 app.add_typer(reviews.app, name="reviews")
 app.add_typer(threads.app, name="threads")

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Protocol, TypeVar
 
-from fastapi import Depends, Request, Response
+from fastapi import Depends, HTTPException, Request, Response
 from pydantic import BaseModel
 
 from api.dependencies import ActorDependency, EngineDependency
@@ -26,9 +26,16 @@ class Once(Protocol):
 
 
 def idempotent_call(request: Request, body: Any, actor: str) -> Call | None:
-    """Return the call behind a request that carries an idempotency key."""
+    """Return the call behind a request that carries an idempotency key.
+
+    Raises:
+        HTTPException: it carries none, and the server insists on one (400).
+    """
     key = request.headers.get(IDEMPOTENCY_HEADER)
     if key is None:
+        settings = getattr(request.app.state, "settings", None)
+        if settings is not None and settings.require_idempotency_key:
+            raise HTTPException(400, "this server wants an Idempotency-Key with this request")
         return None
     route = request.scope.get("route")
     return make_call(

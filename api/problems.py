@@ -8,6 +8,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+import psycopg
 from fastapi import FastAPI, Request
 from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
@@ -109,6 +110,12 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http_error(_: Request, error: HTTPException) -> JSONResponse:
         return problem(error.status_code, "http", str(error.detail), headers=error.headers)
+
+    @app.exception_handler(psycopg.DataError)
+    async def unstorable(_: Request, error: psycopg.DataError) -> JSONResponse:
+        # A value that passed every check and still fits no column: the caller's, all the same.
+        reason = error.diag.message_primary or type(error).__name__
+        return problem(422, "invalid-value", f"a value cannot be stored: {reason}")
 
     @app.exception_handler(Exception)
     async def unexpected_error(request: Request, error: Exception) -> JSONResponse:

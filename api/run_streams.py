@@ -3,7 +3,7 @@
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 from uuid import uuid4
 
@@ -11,12 +11,13 @@ from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
 from api.auth import Access
+from api.headers import configurable_headers
 from api.idempotency import REPLAYED_HEADER, idempotent_call
 from api.schemas.runs import RunCreate
 from api.streams import event_stream, frame, late_json
 from engine.errors import EngineError, GoneError, NotFoundError
 from engine.events import Following, Recorded
-from engine.runs import Run
+from engine.runs import Run, RunRequest
 from engine.runtime import Engine
 from engine.streaming import NAMESPACE_SEPARATOR
 from engine.wire import to_json
@@ -103,6 +104,7 @@ async def start_run(
         metadata=access.metadata(body.metadata),
         followed_by=followed_by,
     )
+    wanted = with_headers(wanted, request, engine)
     call = idempotent_call(request, body.model_dump(mode="json", exclude_unset=True), actor)
     if call is None:
         return Started(run=await engine.runs.create(wanted))
@@ -119,6 +121,15 @@ async def start_run(
             f"the run of idempotency key {call.key!r} is over and was deleted",
             run_id=replay.resource_id,
         ) from error
+
+
+def with_headers(wanted: RunRequest, request: Request, engine: Engine) -> RunRequest:
+    """Return the request with the headers that the project wants in its runs' config."""
+    headers = configurable_headers(request.headers, engine.project.http.configurable_headers)
+    if not headers:
+        return wanted
+    configurable = {**headers, **(wanted.config.get("configurable") or {})}
+    return replace(wanted, config={**wanted.config, "configurable": configurable})
 
 
 async def stream_new_run(

@@ -76,6 +76,10 @@ class Settings(BaseSettings):
     max_body_bytes: PositiveInt = Field(
         default=16 * 1_048_576, description="Largest request body; documents travel in it."
     )
+    require_idempotency_key: bool = Field(
+        default=False,
+        description="Whether requests that start something must carry an Idempotency-Key.",
+    )
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_origins)] = Field(
         default=(),
         description="Web origins that may call the API, comma separated; `studio` names"

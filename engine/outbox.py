@@ -78,6 +78,8 @@ class Outbox:
     ) -> str:
         """Write a message in the caller's transaction; it is sent if and when that commits.
 
+        Where the project has switched webhooks off, one to a caller's address is dropped.
+
         Args:
             connection: the caller's transaction.
             kind: `webhook` (signed JSON), `slack` (JSON with `text`), `email`.
@@ -90,6 +92,9 @@ class Outbox:
             The message's id.
         """
         message_id = message_id or str(uuid4())
+        policy = self.sender.policy
+        if kind == "webhook" and policy.silent and target not in policy.trusted_targets:
+            return message_id
         await connection.execute(
             statement("insert_message"),
             {

@@ -109,7 +109,6 @@ class Http(_Section):
     logging_headers: HeaderNames | None = None
     middleware_order: Literal["auth_first", "middleware_first"] | None = None
     enable_custom_route_auth: bool = False
-    mount_prefix: str | None = None
 
 
 class AuthCache(_Section):
@@ -226,6 +225,7 @@ class Project(BaseModel):
 _UNSERVED = {
     "encryption": "encryption of checkpoints is not offered; remove the key or encrypt the disk",
     "checkpointer.path": "checkpoints are always kept in Postgres; remove the key",
+    "http.mount_prefix": "paths begin at the root; remove the key and let a proxy add a prefix",
     "priority": "run priorities are not taken from a function; remove the key",
 }
 

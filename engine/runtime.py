@@ -167,6 +167,7 @@ async def open_engine(options: EngineOptions) -> AsyncIterator[Engine]:
         dispatcher = await stack.enter_async_context(open_dispatcher(database))
         engine = await _assemble(options, registry, database, bus, events, dispatcher)
         stack.push_async_callback(engine.permits.close)
+        stack.push_async_callback(_stop_store, engine.store)
         await engine.assistants.add_system_assistants()
         stack.push_async_callback(engine.worker.close)
         stack.callback(engine.pruning.stop)
@@ -191,6 +192,7 @@ async def _assemble(
         trusted_targets=[
             url for url in (options.notifications.webhook, options.notifications.slack) if url
         ],
+        silent=project.http.disable_webhooks,
     )
     outbox = Outbox(
         database=database,
@@ -361,3 +363,12 @@ async def _working(engine: Engine) -> AsyncIterator[None]:
             await sweeping
         with suppress(psycopg.Error):
             await engine.sweeper.say_goodbye()
+
+
+async def _stop_store(store: BaseStore) -> None:
+    """End the store's background task, which it starts with its first use and never ends."""
+    task: asyncio.Task[None] | None = getattr(store, "_task", None)
+    if task is not None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task

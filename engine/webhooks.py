@@ -64,6 +64,7 @@ class WebhookPolicy:
         private_networks: networks that may be reached although they are private.
         trusted_targets: whole URLs that the operator has set and that are not checked.
         headers: sent with each webhook, besides the caller's own.
+        silent: send none but to trusted targets (`http.disable_webhooks`).
     """
 
     require_https: bool = True
@@ -74,6 +75,7 @@ class WebhookPolicy:
     private_networks: Sequence[IpNetwork] = ()
     trusted_targets: frozenset[str] = frozenset()
     headers: Mapping[str, str] = field(default_factory=dict)
+    silent: bool = False
 
     def check_url(self, url: str, pointer: str = "/webhook") -> None:
         """Refuse an address that no webhook may go to, as far as its text tells.
@@ -178,6 +180,7 @@ def make_policy(
     *,
     private_hosts: Sequence[str] = (),
     trusted_targets: Sequence[str] = (),
+    silent: bool = False,
 ) -> WebhookPolicy:
     """Return the policy of a project's `webhooks` section.
 
@@ -185,6 +188,7 @@ def make_policy(
         webhooks: the section of `langgraph.json`.
         private_hosts: host names and networks (CIDR) that may be reached although private.
         trusted_targets: URLs that the operator has set.
+        silent: whether webhooks are switched off.
 
     Raises:
         ConfigurationError: a header names an environment variable that it may not, or that is
@@ -209,6 +213,7 @@ def make_policy(
             name.lower(): _filled(value, webhooks.env_prefix)
             for name, value in webhooks.headers.items()
         },
+        silent=silent,
     )
 
 
