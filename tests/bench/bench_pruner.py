@@ -18,7 +18,6 @@ import argparse
 import json
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -443,8 +442,9 @@ def elapsed_ms(work: Callable[[], Any]) -> float:
     return (time.perf_counter() - start) * 1000
 
 
-def growth(bench: Bench) -> dict[str, list[float]]:
+def growth(bench: Bench, template: str) -> dict[str, list[float]]:
     """Give every thread a turn per cycle, prune after each, and record the total size in MB."""
+    bench.drop(template)
     size = bench.size
     keep = 20
     sides: dict[str, Callable[[str], Any]] = {
@@ -633,17 +633,44 @@ def ratios(results: dict[str, Any]) -> dict[str, float]:
     }
 
 
+def races(bench: Bench, template: str) -> dict[str, dict[str, Any]]:
+    """Run the race for a window of one, which the library also has, and for the default window."""
+    return {
+        str(keep): {name: asdict(cost) for name, cost in race(bench, template, keep).items()}
+        for keep in (1, 20)
+    }
+
+
+def calm(bench: Bench, template: str) -> dict[str, Any]:
+    """Return the costs of the steady state as plain data."""
+    return {name: asdict(cost) for name, cost in steady(bench, template).items()}
+
+
+SCENES: dict[str, Callable[[Bench, str], dict[str, Any]]] = {
+    "race": races,
+    "steady": calm,
+    "empty": empty,
+    "writers": writers,
+    "growth": growth,
+}
+
+
+def save(results: dict[str, Any], folder: Path) -> None:
+    """Write the results so far."""
+    (folder / "pruner.json").write_text(json.dumps(results, indent=2) + "\n")
+    if "growth" in results:
+        plot(results["growth"], folder / "pruner-size.png")
+
+
 def main() -> None:
     """Run all scenes, or those named, and write the results."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("out", type=Path)
     parser.add_argument("--long", action="store_true")
-    parser.add_argument(
-        "--scene", action="append", choices=["race", "steady", "empty", "growth", "writers"]
-    )
+    parser.add_argument("--scene", action="append", choices=list(SCENES))
     arguments = parser.parse_args()
     size = LONG if arguments.long else SMALL
-    scenes = set(arguments.scene or ("race", "steady", "empty", "growth", "writers"))
+    scenes = set(arguments.scene or SCENES)
     arguments.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="bench-pruner-", dir="/var/tmp") as folder:
         data = Path(folder) / "server" / "data"
@@ -668,33 +695,17 @@ def main() -> None:
                 "seconds": time.perf_counter() - start,
             }
             print("generated", results["generated"], flush=True)
-            if "race" in scenes:
-                results["race"] = {
-                    str(keep): {
-                        name: asdict(cost) for name, cost in race(bench, template, keep).items()
-                    }
-                    for keep in (1, 20)
-                }
-            if "steady" in scenes:
-                results["steady"] = {
-                    name: asdict(cost) for name, cost in steady(bench, template).items()
-                }
-            if "empty" in scenes:
-                results["empty"] = empty(bench, template)
-            if "writers" in scenes:
-                results["writers"] = writers(bench, template)
-            if "growth" in scenes:
-                bench.drop(template)
-                results["growth"] = growth(bench)
-                plot(results["growth"], arguments.out / "pruner-size.png")
+            for scene, play in SCENES.items():
+                if scene in scenes:
+                    results[scene] = play(bench, template)
+                    save(results, arguments.out)
             results["load_average"] = os.getloadavg()
-            results["children_cpu_seconds"] = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
             bench.admin.close()
-    if scenes == {"race", "steady", "empty", "growth", "writers"}:
+    if scenes == set(SCENES):
         results["ratios"] = ratios(results)
         for name, value in results["ratios"].items():
             print(f"{name:66} {value:8.2f}")
-    (arguments.out / "pruner.json").write_text(json.dumps(results, indent=2) + "\n")
+    save(results, arguments.out)
 
 
 if __name__ == "__main__":

@@ -175,9 +175,10 @@ def differences(
     expected = world.seen[key]
     actual = observe(world, after, shape, target, exact=exact)
     return [
-        f"{target or 'head'} {probe}:\n  expected {expected[probe]}\n  actual   {actual[probe]}"
-        for probe in expected
-        if expected[probe] != actual[probe]
+        f"{target or 'head'} {probe}:\n"
+        f"  expected {expected.get(probe)}\n  actual   {actual.get(probe)}"
+        for probe in sorted(expected.keys() | actual.keys())
+        if expected.get(probe) != actual.get(probe)
     ]
 
 
