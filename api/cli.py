@@ -2,12 +2,13 @@
 
 import logging
 import signal
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from api.commands import documents, new, reviews, threads
+from api.commands import documents, new, project, reviews, threads
 from api.commands.server import CommandError
 from api.settings import Settings, load_settings
 from engine.errors import ConfigurationError
@@ -40,6 +41,7 @@ def main() -> None:
     # A terminated process leaves as an interrupted one does, closing everything it opened.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
+        project.add_project_commands(app, _config_path())
         app()
     except (ConfigurationError, CommandError) as error:
         typer.echo(f"holdfast: {error}", err=True)
@@ -112,6 +114,17 @@ def migrate(config: ConfigOption = None, database_url: DatabaseOption = None) ->
 
     applied = migrate_database(_settings(config=config, database_url=database_url))
     typer.echo("\n".join(applied) if applied else "the database is up to date")
+
+
+def _config_path() -> Path:
+    """Return the langgraph.json of this call, before the commands are known."""
+    arguments = sys.argv[1:]
+    for position, argument in enumerate(arguments):
+        if argument == "--config" and position + 1 < len(arguments):
+            return Path(arguments[position + 1])
+        if argument.startswith("--config="):
+            return Path(argument.removeprefix("--config="))
+    return load_settings().config
 
 
 def _settings(**overrides: object) -> Settings:
