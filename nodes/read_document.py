@@ -14,6 +14,9 @@ from state.purchase_order import DocumentRef, Move, PurchaseOrder, beginning, mo
 MAX_DOCUMENT_BYTES = 20 * 1024 * 1024
 """Largest document, bytes; an invoice is far below, an accident or an attack is not."""
 
+MAX_NAME = 255
+"""Characters of a file name that are kept."""
+
 
 async def read_document(
     state: PurchaseOrder, *, reader: DocumentReader, documents: DocumentStore
@@ -55,8 +58,9 @@ async def _keep(document: Any, documents: DocumentStore) -> tuple[DocumentRef, b
         document = {"text": document}
     if not isinstance(document, dict):
         raise MissingFieldError("document", expected="a text or an object with content_base64")
-    filename = _text(document, "filename") or "document.txt"
+    filename = _name(_text(document, "filename") or "document.txt")
     media_type = _text(document, "media_type")
+    media_type = None if media_type is None else _name(media_type)
     reference = _text(document, "ref")
     if reference is not None:
         found = await documents.get(reference)
@@ -98,8 +102,13 @@ def _text(document: dict[str, Any], name: str) -> str | None:
     raise InvalidFieldError(f"document.{name}", expected="a text", got=type(value).__name__)
 
 
+def _name(text: str) -> str:
+    # It is shown and stored: no control characters, no NUL, no end of the line.
+    return "".join(sign for sign in text if sign.isprintable())[:MAX_NAME]
+
+
 def _nothing(document: Any) -> DocumentRef:
     # What could not even be kept is not carried along either.
     filename = document.get("filename") if isinstance(document, dict) else None
-    named = filename if isinstance(filename, str) else "document"
+    named = _name(filename) if isinstance(filename, str) else "document"
     return {"ref": "", "filename": named, "media_type": None, "size": 0}

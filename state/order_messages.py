@@ -5,10 +5,18 @@ Anything else is refused before it touches the state.
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from state.money import LARGEST_AMOUNT
 from state.purchase_order import MAX_ITEM, MAX_LINES, Stage
+
+
+def _plain(text: str) -> str:
+    # A database keeps no NUL, and a screen should not be moved by what a model says.
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+PlainText = Annotated[str, AfterValidator(_plain)]
 
 
 class Proposal(BaseModel):
@@ -20,10 +28,12 @@ class Proposal(BaseModel):
     department: str = Field(min_length=1, max_length=64, description="Code of the department.")
     amount: int = Field(description="Amount to pay, minor units of the currency.")
     currency: str = Field(pattern="^[A-Z]{3}$", description="ISO 4217 code.")
-    concerns: list[str] = Field(
+    concerns: list[PlainText] = Field(
         max_length=8, description="What a person should look at; empty when nothing is odd."
     )
-    rationale: str = Field(max_length=600, description="Why this department, in one sentence.")
+    rationale: PlainText = Field(
+        max_length=600, description="Why this department, in one sentence."
+    )
 
 
 class EditedLine(BaseModel):

@@ -7,17 +7,14 @@ without it an embedded PostgreSQL is started for the session.
 
 import asyncio
 import os
-import socket
-import threading
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
-import uvicorn
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
@@ -25,6 +22,7 @@ os.environ["LANGGRAPH_STRICT_MSGPACK"] = "true"
 os.environ.setdefault("LANGSMITH_TRACING", "false")
 
 from api.embedded_postgres import embedded_postgres
+from tests.serving import served
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -121,23 +119,7 @@ def shared_invoices() -> Path:
 def serve_app() -> Iterator[Callable[[Any], str]]:
     """Return a function that serves an ASGI application on a free port and returns its URL."""
     with ExitStack() as stack:
-        yield lambda app: stack.enter_context(_served(app))
-
-
-@contextmanager
-def _served(app: Any) -> Iterator[str]:
-    listener = socket.create_server(("127.0.0.1", 0))
-    config = uvicorn.Config(app, log_level="critical", lifespan="off")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        # Requests that hang on purpose are not waited for.
-        server.should_exit = server.force_exit = True
-        thread.join()
-        listener.close()
+        yield lambda app: stack.enter_context(served(app))
 
 
 @pytest.fixture

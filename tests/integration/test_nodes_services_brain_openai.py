@@ -6,6 +6,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import pytest
+from langgraph.checkpoint.memory import InMemorySaver
 from pydantic import SecretStr
 
 from nodes.services import Brain, Task
@@ -17,6 +18,7 @@ from nodes.services.settings import ProcessSettings
 from nodes.services.standins import sample_budgets
 from state.invoice import Invoice
 from state.order_messages import Proposal
+from tests.desk import Desk, mail, standin_services
 from tests.dev_llm.app import Reply, create_app, fails, hangs, proposes, says, says_html
 
 MAIL = b"""Invoice 77
@@ -211,10 +213,18 @@ async def test_an_empty_answer_is_refused(asker: Asker, task: Task) -> None:
     assert violation["code"] == "json_invalid"
 
 
+async def test_a_text_that_no_database_takes_is_made_plain(asker: Asker, task: Task) -> None:
+    async with asker(proposes(rationale="a\x00b", concerns=["x\x1b[2J"])) as (brain, _):
+        proposal = await brain.propose(task)
+
+    assert (proposal.rationale, proposal.concerns) == ("a b", ["x [2J"])
+
+
+@pytest.mark.parametrize("header", [{"retry-after-ms": "10"}, {"retry-after": "1"}])
 async def test_after_429_the_wait_that_was_asked_for_is_kept_and_the_call_repeated(
-    asker: Asker, task: Task
+    asker: Asker, task: Task, header: dict[str, str]
 ) -> None:
-    limited = fails(429, headers={"retry-after-ms": "10"})
+    limited = fails(429, headers=header)
     async with asker(limited, proposes(), openai_max_retries=1) as (brain, requests):
         await brain.propose(task)
 
@@ -273,3 +283,46 @@ async def test_without_the_model_the_rules_propose_and_a_person_is_told(task: Ta
 
     assert proposal.department == "it"
     assert "the model did not answer" in proposal.concerns[-1]
+
+
+class TestInTheGraph:
+    """The model's answers go through the rules like anybody's."""
+
+    async def desk(self, brain: Brain) -> Desk:
+        services = standin_services(brain=brain)
+        return await Desk(services=services, saver=InMemorySaver()).knows_supplier()
+
+    async def test_bad_answers_of_every_kind_are_repaired(self, asker: Asker) -> None:
+        replies = [
+            proposes(department="it", stage="COMMITTED"),
+            says("I would rather chat."),
+            proposes(department="it", amount=1),
+            proposes(department="it"),
+        ]
+        async with asker(*replies) as (brain, requests):
+            end = await (await self.desk(brain)).submit(mail())
+
+        told = json.loads(requests[-1]["messages"][-1]["content"])["why you were refused"]
+        assert [violation["code"] for violation in told] == [
+            "illegal_transition",
+            "json_invalid",
+            "wrong_amount",
+        ]
+        assert (end["stage"], end["repairs"]) == ("COMMITTED", 3)
+
+    async def test_a_stubborn_model_is_asked_four_times_and_then_a_person(
+        self, asker: Asker
+    ) -> None:
+        async with asker(proposes(stage="COMMITTED")) as (brain, requests):
+            desk = await self.desk(brain)
+            waiting = await desk.submit(mail())
+
+        assert len(requests) == 4
+        assert (waiting["stage"], waiting["question"]) == ("DRAFT", "proposal")
+
+    async def test_without_the_model_the_rules_propose_and_a_person_decides(self) -> None:
+        async with open_brain(settings("http://127.0.0.1:9")) as brain:
+            waiting = await (await self.desk(brain)).submit(mail())
+
+        assert waiting["stage"] == "RESERVED"
+        assert "the model did not answer" in waiting["reasons"][0]["message"]

@@ -119,6 +119,11 @@ class TestDocuments:
 
         assert set(end["document"]) == {"ref", "filename", "media_type", "size"}
 
+    async def test_a_name_is_kept_without_signs_that_no_database_takes(self, desk: Desk) -> None:
+        end = await desk.submit({"text": mail(), "filename": "a\x00\ud800b\n.txt"})
+
+        assert end["document"]["filename"] == "ab.txt"  # type: ignore[index]
+
     @pytest.mark.parametrize(
         ("document", "field"),
         [
