@@ -140,6 +140,31 @@ class ThreadStates:
         via: str = "api",
         scope: Scope | None = None,
     ) -> dict[str, Any]:
+        """Write to a thread's state in a transaction of its own; see `write`."""
+        async with self.threads.database.transaction() as connection:
+            return await self.write(
+                connection,
+                thread_id,
+                values,
+                as_node=as_node,
+                place=place,
+                actor=actor,
+                via=via,
+                scope=scope,
+            )
+
+    async def write(
+        self,
+        connection: Connection,
+        thread_id: str,
+        values: Any,
+        *,
+        as_node: str | None = None,
+        place: Place = Place(),
+        actor: str = "system",
+        via: str = "api",
+        scope: Scope | None = None,
+    ) -> dict[str, Any]:
         """Write to a thread's state as if a node had, and return the new checkpoint's address.
 
         Questions that the old head waited at are withdrawn, for nobody could answer them any
@@ -152,40 +177,38 @@ class ThreadStates:
             ConflictError: the node waits for a decision, or the thread has no graph yet.
             InvalidValueError: the graph cannot take this update.
         """
-        async with self.threads.held(thread_id) as connection:
-            thread = await self.threads.read(connection, thread_id, scope=scope, with_values=False)
-            await self._hold(connection, thread_id, place)
-            withdrawn = await self._withdraw(
-                connection, thread_id, as_node=as_node, actor=actor, via=via
-            )
-            async with self._graph(thread, connection, "threads.update") as graph:
-                config = {**thread.config, **_config(thread_id, place)}
-                try:
-                    written = await graph.aupdate_state(
-                        cast("RunnableConfig", config), values, as_node
-                    )
-                except (InvalidUpdateError, EmptyInputError, ValueError, TypeError) as error:
-                    raise InvalidValueError(
-                        "/values", f"an update the graph takes ({error})"
-                    ) from error
-                snapshot = await graph.aget_state(_config(thread_id, Place()))
-            await self._settle(connection, thread_id, snapshot)
-            address = _address(written)
-            await self.threads.audit.append(
-                connection,
-                actor=actor,
-                via=via,
-                action="state.updated",
-                thread_id=thread_id,
-                details={
-                    "as_node": as_node,
-                    "channels": sorted(values) if isinstance(values, Mapping) else None,
-                    "from_checkpoint_id": place.checkpoint_id,
-                    "checkpoint_id": address and address.get("checkpoint_id"),
-                    "withdrawn_gates": withdrawn,
-                },
-            )
-            await self.threads.bus.notify(connection, f"thread:{thread_id}")
+        await self.threads.hold(connection, thread_id)
+        thread = await self.threads.read(connection, thread_id, scope=scope, with_values=False)
+        await self._hold(connection, thread_id, place)
+        withdrawn = await self._withdraw(
+            connection, thread_id, as_node=as_node, actor=actor, via=via
+        )
+        async with self._graph(thread, connection, "threads.update") as graph:
+            config = {**thread.config, **_config(thread_id, place)}
+            try:
+                written = await graph.aupdate_state(cast("RunnableConfig", config), values, as_node)
+            except (InvalidUpdateError, EmptyInputError, ValueError, TypeError) as error:
+                raise InvalidValueError(
+                    "/values", f"an update the graph takes ({error})"
+                ) from error
+            snapshot = await graph.aget_state(_config(thread_id, Place()))
+        await self._settle(connection, thread_id, snapshot)
+        address = _address(written)
+        await self.threads.audit.append(
+            connection,
+            actor=actor,
+            via=via,
+            action="state.updated",
+            thread_id=thread_id,
+            details={
+                "as_node": as_node,
+                "channels": sorted(values) if isinstance(values, Mapping) else None,
+                "from_checkpoint_id": place.checkpoint_id,
+                "checkpoint_id": address and address.get("checkpoint_id"),
+                "withdrawn_gates": withdrawn,
+            },
+        )
+        await self.threads.bus.notify(connection, f"thread:{thread_id}")
         return {"checkpoint": address, "configurable": address, **_short(address)}
 
     async def apply_supersteps(

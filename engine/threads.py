@@ -338,7 +338,7 @@ class Threads:
         """
         copy_id = str(uuid4())
         names = {**self._key(thread_id), "copy_id": copy_id}
-        await self._hold(connection, thread_id)
+        await self.hold(connection, thread_id)
         await self.read(connection, thread_id, scope=scope, with_values=False)
         open_gates = await self.gates.live(connection, thread_id)
         await connection.execute(statement("copy_thread"), names)
@@ -431,10 +431,15 @@ class Threads:
                 except psycopg.errors.LockNotAvailable as error:
                     raise _busy(thread_id) from error
             else:
-                await self._hold(connection, thread_id)
+                await self.hold(connection, thread_id)
             yield connection
 
-    async def _hold(self, connection: Connection, thread_id: str) -> None:
+    async def hold(self, connection: Connection, thread_id: str) -> None:
+        """Keep every worker off the thread until the caller's transaction ends.
+
+        Raises:
+            ThreadBusyError: a run is at work on it.
+        """
         cursor = await connection.execute(statement("hold_lease"), self._key(thread_id))
         (row,) = await cursor.fetchall()
         if not row["taken"]:

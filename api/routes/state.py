@@ -6,15 +6,18 @@ from fastapi import APIRouter, Body, Query
 
 from api.auth import AccessDependency
 from api.dependencies import ActorDependency, EngineDependency
+from api.idempotency import OnceDependency
 from api.schemas.common import Name, PathName, problems
 from api.schemas.threads import (
     CheckpointBody,
     HistoryRead,
+    StatePatch,
     StateRead,
     StateUpdate,
     StateUpdated,
     StateView,
 )
+from engine.database import Connection
 from engine.errors import InvalidValueError
 from engine.thread_state import MAX_HISTORY, Place, selected
 
@@ -79,6 +82,7 @@ async def update_state(
     engine: EngineDependency,
     access: AccessDependency,
     actor: ActorDependency,
+    once: OnceDependency,
 ) -> StateUpdated:
     """Write to a thread's state, as a new checkpoint.
 
@@ -87,15 +91,30 @@ async def update_state(
     """
     if body.checkpoint is not None:
         _check_thread(thread_id, body.checkpoint)
-    updated = await engine.states.update(
-        thread_id,
-        body.values,
-        as_node=body.as_node,
-        place=body.place(),
-        actor=actor,
-        scope=access.scope,
+
+    async def write(connection: Connection) -> StateUpdated:
+        written = await engine.states.write(
+            connection,
+            thread_id,
+            body.values,
+            as_node=body.as_node,
+            place=body.place(),
+            actor=actor,
+            scope=access.scope,
+        )
+        return StateUpdated.model_validate(written)
+
+    return await once(write, StateUpdated)
+
+
+@router.patch("/threads/{thread_id}/state", status_code=204, responses=problems(404))
+async def patch_state(
+    thread_id: PathName, body: StatePatch, engine: EngineDependency, access: AccessDependency
+) -> None:
+    """Merge metadata into the thread's; its state stays (`patchState` of the JavaScript SDK)."""
+    await engine.threads.update(
+        thread_id, metadata=access.metadata(body.metadata), scope=access.scope
     )
-    return StateUpdated.model_validate(updated)
 
 
 @router.get("/threads/{thread_id}/history", response_model=None, responses=STATES)
