@@ -121,6 +121,11 @@ MUTANTS: dict[str, tuple[Callable[..., Any], tuple[str, ...], str]] = {
         "sync",
     ),
     "no floor, by the law": (lawless(floors=False), ("stateful_gate",), "exit"),
+    "no bound": (
+        edited({"kept": ("(k.checkpoint_id), (k.parent_id)", "(k.checkpoint_id), (NULL::text)")}),
+        ("fork_not_run_yet", "fork_with_stateful_child"),
+        "exit",
+    ),
     "no bound, by the law": (lawless(bounds=False), ("fork_not_run_yet",), "sync"),
     "no delta": (
         edited({"kept": ("WHERE h.distance = 1\n        AND NOT", "WHERE false\n        AND NOT")}),

@@ -299,7 +299,7 @@ def sequences(count: int, steps: int) -> settings:
 def test_any_sequence_leaves_a_thread_as_good_as_unpruned(
     machine: type[RuleBasedStateMachine],
 ) -> None:
-    run_state_machine_as_test(machine, settings=sequences(60, 12))
+    run_state_machine_as_test(machine, settings=sequences(45, 12))
 
 
 @pytest.mark.long
