@@ -508,6 +508,16 @@ async def test_a_link_decides_once_as_its_person(api: Api) -> None:
     assert (first.json()["decided_by"], first.json()["decided_via"]) == ("ana", "link")
 
 
+async def test_a_link_is_good_for_one_vote(api: Api) -> None:
+    review = await api.ask(hitl(quorum=2))
+    token = await link_to(api, review)
+
+    votes = [await api.client.post(f"/r/{token}", json={"type": "approve"}) for _ in range(2)]
+
+    assert [vote.status_code for vote in votes] == [202, 409]
+    assert votes[1].json()["detail"] == "the link was used"
+
+
 async def test_a_refused_link_decision_leaves_the_link_unused(api: Api) -> None:
     review = await api.ask(hitl(assignees=["ben"]))
     token = await link_to(api, review, "ana")
