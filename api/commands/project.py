@@ -1,10 +1,13 @@
 """The commands that a project brings along, named in its `langgraph.json`."""
 
+import sys
 from pathlib import Path
 
 import typer
+from typer.models import Default
 
 from api.commands.server import CommandError
+from api.settings import load_settings
 from engine.errors import ConfigurationError
 from engine.loading import describe_failure, load_object
 from engine.project import Project, read_project
@@ -22,7 +25,18 @@ def add_project_commands(app: typer.Typer, config: Path) -> None:
     except ConfigurationError:
         return  # the command that needs the file will say what is wrong with it
     for name, path in project.holdfast.commands.items():
-        app.add_typer(_loaded(path, name, project), name=name)
+        loaded = _loaded(path, name, project)
+        # A command that only says why it is broken needs no database.
+        connect = _connect if loaded.registered_callback is None else Default(None)
+        app.add_typer(loaded, name=name, callback=connect)
+
+
+def _connect(context: typer.Context) -> None:
+    """Let a project's command find the database where the graphs' own services find it."""
+    from api.serve import database  # noqa: PLC0415  # 1 s of imports
+
+    if "--help" not in sys.argv and "--database-url" not in sys.argv:
+        context.with_resource(database(load_settings()))
 
 
 def _loaded(path: str, name: str, project: Project) -> typer.Typer:

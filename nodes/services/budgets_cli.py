@@ -7,6 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
+from psycopg import OperationalError
+from psycopg.errors import UndefinedTable
+from psycopg_pool import PoolTimeout
 
 from nodes.services.database import Database
 from nodes.services.errors import ServiceError
@@ -118,3 +121,8 @@ def _explained(work: Callable[[], T]) -> T:
         return work()
     except ServiceError as error:
         raise typer.BadParameter(str(error)) from error
+    except UndefinedTable as error:
+        message = "the database has no ledger yet; run `holdfast migrate` first"
+        raise typer.BadParameter(message) from error
+    except (OperationalError, PoolTimeout) as error:
+        raise typer.BadParameter(f"the database cannot be reached: {error}") from error
