@@ -54,6 +54,9 @@ migrate: $(VENV)/runtime.stamp ## Bring the database up to date
 	@exec $(BIN)/holdfast migrate
 prune: $(VENV)/runtime.stamp ## Sweep the checkpoints once
 	@exec $(BIN)/holdfast prune
+.PHONY: erp
+erp: $(VENV)/runtime.stamp ## Serve a small ERP on http://127.0.0.1:8300 to try the HTTP port with
+	@exec $(BIN)/python -m tests.erp_service
 studio: $(STUDIO)/studio.stamp ## Run LangGraph's own development server and Studio on the same graphs
 	@LANGGRAPH_CLI_NO_ANALYTICS=1 exec $(STUDIO)/bin/langgraph dev --no-browser
 
