@@ -533,7 +533,7 @@ class Gates:
         policy = question.policy
         proposer = policy.proposer
         if proposer is None and policy.four_eyes:
-            proposer = author(run)
+            proposer = await self._author(connection, run.thread_id)
         ordinal = max((gate.ordinal for gate in earlier), default=0) + 1
         parameters = {
             **self._parameters(run, interrupt, value, question),
@@ -582,6 +582,14 @@ class Gates:
             connection, gate, "gate.opened", actor="agent", via="system", details=details
         )
         return gate_id
+
+    async def _author(self, connection: Connection, thread_id: str) -> str | None:
+        """Return who gave the thread the input that it works on."""
+        cursor = await connection.execute(
+            statement("read_author"), {"tenant": self._tenant, "thread_id": thread_id}
+        )
+        row = await cursor.fetchone()
+        return None if row is None else row["author"]
 
     async def _keep(
         self, connection: Connection, run: Run, interrupt: PendingInterrupt, gate: Gate
@@ -721,13 +729,6 @@ def outcome_of(gate: Gate) -> dict[str, Any]:
         "claimed_by": gate.claimed_by,
         "checkpoint_id": gate.checkpoint_id,
     }
-
-
-def author(run: Run) -> str | None:
-    """Return the authenticated user whose request made the run, if there was one."""
-    configurable = (run.kwargs.get("config") or {}).get("configurable") or {}
-    user = configurable.get("langgraph_auth_user_id")
-    return user if isinstance(user, str) and user else None
 
 
 def _named(resume: Any) -> Mapping[str, Any] | None:

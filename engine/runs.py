@@ -145,9 +145,11 @@ class Run:
         payload: `{"input": …}`, `{"resume": {interrupt_id: value}}` or `{"command": …}`.
         kwargs: how to run it: `config`, `context`, `stream_mode`, `stream_subgraphs`,
             `stream_resumable`, `interrupt_before`, `interrupt_after`, `checkpoint`,
-            `followed_by`, `protocol`.
-        attempts: starts so far, without those that ended by a drain or a lost connection.
-        attempt_log: `{attempt, worker_id, started_at, ended}` of every start.
+            `followed_by`, `protocol`, `author` (who asked for it).
+        attempts: starts since the run last got further, without those that ended by a drain or a
+            lost connection.
+        attempt_log: `{worker_id, started_at, head}` of every start; `head` is the thread's
+            checkpoint then.
         error: `{"error": class, "message": text}` of a run that failed or expired.
         output: the thread's values at the end.
     """
@@ -292,7 +294,8 @@ class Runs:
                 command["resume"],
                 actor=request.actor,
                 via=request.via,
-                checkpoint_id=request.checkpoint_id,
+                checkpoint_id=request.checkpoint_id
+                or (request.checkpoint or {}).get("checkpoint_id"),
             )
         waits = False
         if answers is None:
@@ -693,6 +696,7 @@ def _kwargs(request: RunRequest, assistant: Assistant, *, resumes: bool) -> dict
         "checkpoint_id": None if resumes else checkpoint_id,
         "followed_by": request.followed_by,
         "protocol": request.protocol,
+        "author": request.actor,
     }
 
 

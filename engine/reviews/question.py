@@ -62,7 +62,7 @@ class Policy:
         quorum: equal votes needed.
         assignees: people and `team:` names who may decide; empty means everybody.
         proposer: who the agent acts for; may not decide.
-        four_eyes: whether the author of the run may not decide either.
+        four_eyes: without a proposer, whoever started the run may not decide.
         undo_seconds: the window in which a decision can be taken back; None is the server's own.
     """
 

@@ -251,6 +251,40 @@ async def test_the_proposer_and_strangers_are_refused(api: Api) -> None:
     assert [one.status_code for one in (proposer, stranger, asked)] == [403, 403, 202]
 
 
+async def test_four_eyes_keep_the_author_of_the_run_from_deciding(api: Api) -> None:
+    api.client.headers["x-holdfast-user"] = "carla"
+    review = await api.ask(hitl(four_eyes=True))
+
+    own = await api.decide(review, user="carla", type="approve")
+    other = await api.decide(review, user="ana", type="approve")
+
+    assert (own.status_code, other.status_code) == (403, 202)
+
+
+async def test_an_answer_from_a_page_of_another_checkpoint_is_refused(api: Api) -> None:
+    review = await api.ask(hitl())
+    detail = (await api.client.get(f"/reviews/{review['id']}")).json()
+
+    async def answer(checkpoint_id: str) -> httpx.Response:
+        return await api.client.post(
+            f"/threads/{review['thread_id']}/runs/wait",
+            json={
+                "assistant_id": "ask",
+                "input": {},
+                "command": {"resume": APPROVED},
+                "checkpoint": {"checkpoint_id": checkpoint_id, "checkpoint_ns": ""},
+                "on_disconnect": "cancel",
+            },
+        )
+
+    stale = await answer("1f000000-0000-6000-8000-000000000000")
+    fresh = await answer(detail["checkpoint_id"])
+
+    assert (stale.status_code, fresh.status_code) == (409, 200)
+    assert stale.json()["checkpoint_id"] == detail["checkpoint_id"]
+    assert fresh.json()["answers"][0]["decisions"][0]["type"] == "approve"
+
+
 async def test_the_same_key_is_the_same_decision(api: Api) -> None:
     review = await api.ask(hitl())
     key = {"idempotency-key": "k1"}
