@@ -20,7 +20,7 @@ from api.schemas.assistants import (
     Drawing,
     GraphSchemas,
 )
-from api.schemas.common import Name, PathName, page_headers, problems
+from api.schemas.common import Name, PathName, page_headers, problems, selectable_list
 from engine.assistants import Assistant
 from engine.database import Connection
 
@@ -56,7 +56,7 @@ async def create_assistant(
     response_model=None,
     responses={
         **problems(),
-        200: {"model": list[AssistantView], "headers": page_headers()},
+        200: {"model": selectable_list(AssistantView), "headers": page_headers()},
     },
 )
 async def search_assistants(

@@ -9,7 +9,7 @@ from api.auth import AccessDependency
 from api.dependencies import ActorDependency, EngineDependency
 from api.idempotency import OnceDependency
 from api.pages import paged, shown
-from api.schemas.common import PathName, page_headers, problems
+from api.schemas.common import PathName, page_headers, problems, selectable_list
 from api.schemas.crons import CronCount, CronCreate, CronPatch, CronSearch, CronView
 from engine.database import Connection
 from engine.errors import InvalidValueError
@@ -57,7 +57,7 @@ async def create_thread_cron(
 @router.post(
     "/runs/crons/search",
     response_model=None,
-    responses={**problems(), 200: {"model": list[CronView], "headers": page_headers()}},
+    responses={**problems(), 200: {"model": selectable_list(CronView), "headers": page_headers()}},
 )
 async def search_crons(
     body: CronSearch, response: Response, engine: EngineDependency, access: AccessDependency

@@ -7,10 +7,11 @@ from fastapi import APIRouter, Body, Query
 from api.auth import AccessDependency
 from api.dependencies import ActorDependency, EngineDependency
 from api.idempotency import OnceDependency
-from api.schemas.common import Name, PathName, problems
+from api.schemas.common import Name, PathName, problems, selectable, selectable_list
 from api.schemas.threads import (
     CheckpointBody,
     HistoryRead,
+    StateField,
     StatePatch,
     StateRead,
     StateUpdate,
@@ -24,11 +25,14 @@ from engine.thread_state import MAX_HISTORY, Place, selected
 router = APIRouter(tags=["state"])
 
 Select = Annotated[
-    list[str] | None,
+    list[StateField] | None,
     Query(description="Fields of the state; `values.<key>` for one key of the values."),
 ]
-STATE: dict[int | str, dict[str, Any]] = {**problems(404), 200: {"model": StateView}}
-STATES: dict[int | str, dict[str, Any]] = {**problems(404), 200: {"model": list[StateView]}}
+STATE: dict[int | str, dict[str, Any]] = {**problems(404), 200: {"model": selectable(StateView)}}
+STATES: dict[int | str, dict[str, Any]] = {
+    **problems(404),
+    200: {"model": selectable_list(StateView)},
+}
 
 
 @router.get("/threads/{thread_id}/state", response_model=None, responses=STATE)

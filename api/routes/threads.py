@@ -9,7 +9,7 @@ from api.dependencies import ActorDependency, EngineDependency
 from api.extracts import check_paths, extract
 from api.idempotency import OnceDependency
 from api.pages import paged, shown
-from api.schemas.common import PathName, page_headers, problems
+from api.schemas.common import PathName, page_headers, problems, selectable_list
 from api.schemas.threads import (
     ChannelSize,
     ChannelsSize,
@@ -60,7 +60,10 @@ async def create_thread(
 @router.post(
     "/threads/search",
     response_model=None,
-    responses={**problems(), 200: {"model": list[ThreadView], "headers": page_headers()}},
+    responses={
+        **problems(),
+        200: {"model": selectable_list(ThreadView), "headers": page_headers()},
+    },
 )
 async def search_threads(
     body: ThreadSearch, response: Response, engine: EngineDependency, access: AccessDependency

@@ -3,22 +3,22 @@
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    create_model,
+)
 
 MAX_LIMIT = 1_000
 MAX_OFFSET = 2**31 - 1
 
 
-def _without_control_characters(value: str) -> str:
-    if any(character < " " or character == "\x7f" for character in value):
-        raise ValueError("must not hold control characters")
-    return value
-
-
 Name = Annotated[
     str,
-    StringConstraints(min_length=1, max_length=255),
-    AfterValidator(_without_control_characters),
+    # No control characters: neither Postgres nor a log line takes them all.
+    StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$"),
 ]
 PathName = Annotated[Name, Path(description="An id; any text without control characters.")]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="At most so many.")]
@@ -37,6 +37,27 @@ class View(BaseModel):
     """An answer's part."""
 
     model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+def selectable(view: type[View]) -> type[View]:
+    """Return the shape of a view of which a caller may have asked for some fields only."""
+
+    def nothing_required(schema: dict[str, Any]) -> None:
+        schema.pop("required", None)
+
+    return create_model(
+        f"{view.__name__}Fields",
+        __base__=view,
+        __doc__=f"{view.__doc__} The asked-for fields of it.",
+        __config__=None,
+        __cls_kwargs__={"json_schema_extra": nothing_required},
+    )
+
+
+def selectable_list(view: type[View]) -> Any:
+    """Return the shape of a list of such views."""
+    item: Any = selectable(view)
+    return list[item]
 
 
 class FieldProblem(BaseModel):

@@ -3,19 +3,15 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StringConstraints
 
 from api.schemas.common import Limit, Name, Offset, Strict, View
 from api.schemas.threads import Minutes
 
-
-def _label(value: str) -> str:
-    if "." in value:
-        raise ValueError("must not hold periods: they part the labels")
-    return value
-
-
-Label = Annotated[Name, AfterValidator(_label)]
+# Periods part the labels in a query.
+Label = Annotated[
+    str, StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f.]+$")
+]
 Namespace = Annotated[list[Label], Field(min_length=1, max_length=50)]
 Prefix = Annotated[list[Label], Field(max_length=50)]
 Query = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]

@@ -3,7 +3,13 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+    model_validator,
+)
 
 from api.schemas.common import Limit, Metadata, Name, Offset, SortOrder, Strict, View
 from api.schemas.runs import Command
@@ -29,6 +35,15 @@ MAX_EXTRACTS = 10
 MAX_TTL_MINUTES = 10 * 366 * 24 * 60
 MAX_PRUNED_THREADS = 1_000
 Minutes = Annotated[float, Field(gt=0, le=MAX_TTL_MINUTES)]
+
+
+StateField = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(values(\..+)?|next|tasks|metadata|created_at|checkpoint|parent_checkpoint"
+        r"|interrupts|checkpoint_id|parent_checkpoint_id)$"
+    ),
+]
 
 
 class TtlBody(Strict):
@@ -271,7 +286,13 @@ class StateRead(Strict):
 
     checkpoint: CheckpointBody
     subgraphs: bool = False
-    select: list[str] | None = None
+    select: list[StateField] | None = None
+
+
+class StatePatch(Strict):
+    """Metadata to merge."""
+
+    metadata: Metadata
 
 
 class StateUpdate(Strict):
@@ -302,7 +323,7 @@ class HistoryRead(Strict):
     before: Name | CheckpointBody | None = Field(None, description="Only older states.")
     metadata: Metadata | None = Field(None, description="Only checkpoints with this metadata.")
     checkpoint: CheckpointBody | None = Field(None, description="A subgraph's namespace.")
-    select: list[str] | None = None
+    select: list[StateField] | None = None
 
 
 class Address(View):
