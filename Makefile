@@ -8,7 +8,6 @@ BIN := $(VENV)/bin
 STUDIO := .venv-studio
 PIP_FLAGS := --quiet --disable-pip-version-check --no-input
 export PIP_ROOT_USER_ACTION = ignore
-export PYTHONWARNINGS ?= default
 
 ##@ Everyday
 .PHONY: help

@@ -35,7 +35,7 @@ async def welcome(settings: Settings, project: Project, address: str) -> None:
                 *(_submit(client, entry.graph_id, project.folder / entry.file) for entry in samples)
             )
             lines += ["", f"{len(names)} sample documents were submitted: {', '.join(names)}"]
-        lines += ["", *await _waiting(address)]
+        lines += ["", *await _waiting(address, can_submit=project.holdfast.submit is not None)]
     except httpx.HTTPError as error:
         lines += ["", f"the sample documents could not be submitted: {error}"]
     sys.stdout.write("\n".join(lines) + "\n")
@@ -69,7 +69,7 @@ def _document(path: Path) -> dict[str, str]:
     }
 
 
-async def _waiting(address: str) -> list[str]:
+async def _waiting(address: str, *, can_submit: bool) -> list[str]:
     async with httpx.AsyncClient(base_url=address) as http:
         response = await http.get("/reviews", params={"limit": SHOWN_REVIEWS})
         response.raise_for_status()
@@ -78,15 +78,15 @@ async def _waiting(address: str) -> list[str]:
     command = Path(sys.argv[0]).resolve()
     shown = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else "holdfast"
     if not reviews:
-        return [f"nothing waits for a review; try: {shown} submit YOUR-INVOICE.xml"]
+        hint = f"; try: {shown} submit YOUR-INVOICE.xml" if can_submit else ""
+        return [f"nothing waits for a review{hint}"]
     lines = ["waiting for a review:"]
     lines += [f"  {review['id']}  {review['title']}" for review in reviews]
     first = reviews[0]["id"]
-    return [
-        *lines,
+    lines += [
         "",
         "next, in another terminal:",
         f"  {shown} reviews show {first}",
         f"  {shown} reviews approve {first}",
-        f"  {shown} submit YOUR-INVOICE.xml",
     ]
+    return [*lines, f"  {shown} submit YOUR-INVOICE.xml"] if can_submit else lines
