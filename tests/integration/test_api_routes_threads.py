@@ -270,6 +270,37 @@ async def test_a_sweep_takes_the_threads_that_were_written_to(api: Any) -> None:
     }
 
 
+async def test_channels_kept_as_differences_survive_copying_and_thinning(api: Any) -> None:
+    thread = await api.sdk.threads.create()
+    thread_id = thread["thread_id"]
+    for _ in range(6):
+        await api.run(thread_id, {"lines": ["hello"]}, "delta")
+    before = await api.sdk.threads.get_state(thread_id)
+
+    copied = await api.sdk.threads.copy(thread_id)
+    body = {"thread_ids": [thread_id], "strategy": "window", "keep": 2}
+    pruned = (await api.http.post("/threads/prune", json=body)).json()
+    await api.sdk.threads.delete(thread_id)
+
+    twin = await api.sdk.threads.get_state(copied["thread_id"])
+    assert len(before["values"]["lines"]) == 12
+    assert pruned["report"]["rows"]["checkpoints"] == 18 - 2
+    assert twin["values"] == before["values"]
+
+
+async def test_a_thinned_diary_goes_on_where_it_was(api: Any) -> None:
+    thread = await api.sdk.threads.create()
+    for _ in range(4):
+        await api.run(thread["thread_id"], {"lines": ["hello"]}, "delta")
+
+    await api.sdk.threads.prune([thread["thread_id"]], strategy="keep_latest")
+    await api.run(thread["thread_id"], {"lines": ["again"]}, "delta")
+
+    state = await api.sdk.threads.get_state(thread["thread_id"])
+    assert len(state["values"]["lines"]) == 10
+    assert state["values"]["lines"][-2:] == ["again", "line 9"]
+
+
 async def test_storage_counts_sections_and_channels(api: Any) -> None:
     thread_id = await run_often(api, 1)
 
