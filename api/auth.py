@@ -28,9 +28,10 @@ from engine.runtime import Engine
 Resource = Literal["threads", "crons", "assistants", "store"]
 LimitedBy = Literal["scope", "thread", "review", "run", "body", "none"]
 
-# Said to everybody: that the server lives and what it can do.
+# Said to everybody: that the server lives and what it can do. A link of a message is signed: it
+# carries its own permission, for one decision of one person.
 PUBLIC_PATHS = frozenset(
-    {"/ok", "/info", "/metrics", "/docs", "/docs/oauth2-redirect", "/openapi.json"}
+    {"/ok", "/info", "/metrics", "/docs", "/docs/oauth2-redirect", "/openapi.json", "/r/{token}"}
 )
 CACHE_SIZE = 1_000
 
@@ -158,6 +159,7 @@ RULES: Sequence[_Rule] = (
     _rule("POST", r"/runs/cancel", "threads", "update", "body"),
     _rule("POST", r"/runs(/(stream|wait|batch))?", "threads", "create_run", "body"),
     _rule("GET", r"/runs/\{run_id\}.*", "threads", "read", "run"),
+    _rule("GET", r"/reviews", "threads", "search"),
     _rule("GET", r"/reviews/\{(review_id|gate_id)\}.*", "threads", "read", "review"),
     _rule(
         "(POST|PATCH|DELETE)", r"/reviews/\{(review_id|gate_id)\}.*", "threads", "update", "review"

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
+from api.auth import AccessDependency
 from api.dependencies import ActorDependency, EngineDependency
 from api.idempotency import OnceDependency
 from api.schemas.reviews import (
@@ -71,6 +72,7 @@ IdempotencyKey = Annotated[
 async def list_reviews(
     engine: EngineDependency,
     actor: ActorDependency,
+    access: AccessDependency,
     state: Annotated[
         list[GateState] | None, Query(description="By default open, claimed and scheduled ones.")
     ] = None,
@@ -97,6 +99,7 @@ async def list_reviews(
             with_snoozed=snoozed,
             with_signals=signals,
             newest_first=sort == "newest",
+            scope=access.scope,
             limit=limit,
             offset=offset,
         )
@@ -105,7 +108,7 @@ async def list_reviews(
         reviews=[ReviewLine.of(item) for item in page.items],
         total=page.total,
         next_offset=page.next_offset,
-        counts=await engine.reviews.counts(),
+        counts=await engine.reviews.counts(access.scope),
     )
 
 

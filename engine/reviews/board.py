@@ -13,6 +13,7 @@ from engine.gates import LIVE, UNANSWERED, Gate, Gates, GateState
 from engine.listing import Page, make_page
 from engine.reviews.people import People
 from engine.reviews.question import Question, canonical
+from engine.values import jsonb
 
 SIMILAR_LIMIT = 5
 ACTIVITY_LIMIT = 200
@@ -30,6 +31,7 @@ class ReviewFilter:
         with_snoozed: also those that were put off.
         with_signals: also questions that an external event answers.
         newest_first: by last change instead of by deadline.
+        scope: what the metadata of the thread must contain.
     """
 
     states: Sequence[GateState] | None = None
@@ -41,6 +43,7 @@ class ReviewFilter:
     with_snoozed: bool = False
     with_signals: bool = False
     newest_first: bool = False
+    scope: Mapping[str, Any] | None = None
     limit: int = 50
     offset: int = 0
 
@@ -183,6 +186,7 @@ class Board:
                     "with_snoozed": which.with_snoozed,
                     "with_signals": which.with_signals,
                     "newest_first": which.newest_first,
+                    "scope": jsonb(which.scope) if which.scope else None,
                     "limit": limit,
                     "offset": max(0, which.offset),
                 },
@@ -191,10 +195,13 @@ class Board:
         total = rows[0]["total"] if rows else 0
         return make_page([_summary(row) for row in rows], total=total, offset=which.offset)
 
-    async def counts(self) -> dict[str, int]:
+    async def counts(self, scope: Mapping[str, Any] | None = None) -> dict[str, int]:
         """Return how many reviews wait, are scheduled, are of high risk, are overdue."""
         async with self._database.pool.connection() as connection:
-            cursor = await connection.execute(statement("count_reviews"), {"tenant": self._tenant})
+            cursor = await connection.execute(
+                statement("count_reviews"),
+                {"tenant": self._tenant, "scope": jsonb(scope) if scope else None},
+            )
             return dict((await cursor.fetchall())[0])
 
     async def get(self, review_id: str, *, viewer: str) -> ReviewDetail:

@@ -9,3 +9,10 @@ FROM holdfast.gates
 WHERE tenant = %(tenant)s
     AND state IN ('open', 'claimed', 'scheduled')
     AND dialect <> 'signal'
+    AND (%(scope)s::jsonb IS NULL
+         OR EXISTS (
+             SELECT 1
+             FROM holdfast.threads
+             WHERE threads.thread_id = gates.thread_id
+                 AND threads.metadata @> %(scope)s::jsonb
+         ))

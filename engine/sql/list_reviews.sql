@@ -52,6 +52,13 @@ WHERE tenant = %(tenant)s
          OR thread_id = %(search)s)
     AND (%(with_snoozed)s OR snoozed_until IS NULL OR snoozed_until <= clock_timestamp())
     AND (%(with_signals)s OR dialect <> 'signal')
+    AND (%(scope)s::jsonb IS NULL
+         OR EXISTS (
+             SELECT 1
+             FROM holdfast.threads
+             WHERE threads.thread_id = gates.thread_id
+                 AND threads.metadata @> %(scope)s::jsonb
+         ))
 ORDER BY
     CASE WHEN %(newest_first)s THEN updated_at END DESC,
     coalesce(due_at, expires_at),

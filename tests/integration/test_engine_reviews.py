@@ -481,6 +481,21 @@ async def test_a_list_is_narrowed(room: Any) -> None:
     assert await titles(search="FINANCE") == {"Finance's"}
 
 
+async def test_a_list_is_limited_to_what_belongs_to_the_caller(room: Any) -> None:
+    (gate,) = await room.ask(room.hitl())
+    await room.ask(room.hitl())
+    await room.execute(
+        """UPDATE holdfast.threads SET metadata = '{"owner": "ana"}' WHERE thread_id = %s""",
+        gate.thread_id,
+    )
+
+    page = await room.reviews.list(ReviewFilter(scope={"owner": "ana"}))
+    counts = await room.reviews.counts({"owner": "ana"})
+
+    assert [item.gate_id for item in page.items] == [gate.gate_id]
+    assert counts["waiting"] == 1
+
+
 async def test_a_detail_holds_all_that_a_reviewer_needs(room: Any) -> None:
     run = await room.interrupted_run()
     (first,) = await room.ask(room.hitl(args={"amount": 1}), run=run)
