@@ -123,8 +123,8 @@ async def test_a_run_named_in_a_body_is_looked_up_too(guarded: Any) -> None:
 
 
 async def test_a_route_that_cannot_be_limited_is_for_those_who_may_see_all(guarded: Any) -> None:
-    mine = await guarded.http.get("/reviews", **as_user(guarded, "ada"))
-    every = await guarded.http.get("/reviews", **as_user(guarded, "root"))
+    mine = await guarded.http.get("/absences", **as_user(guarded, "ada"))
+    every = await guarded.http.get("/absences", **as_user(guarded, "root"))
 
     assert mine.status_code == 403
     assert every.status_code == 200
