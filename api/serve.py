@@ -1,6 +1,7 @@
 """`holdfast serve`: database, migrations, API, worker and clock in one process, opened in order."""
 
 import asyncio
+import ipaddress
 import os
 import signal
 import socket
@@ -18,7 +19,7 @@ from api.settings import Settings
 from api.welcome import welcome
 from engine.errors import ConfigurationError
 from engine.migrate import migrate, project_migrations
-from engine.project import read_project
+from engine.project import Project, read_project
 from engine.runtime import EngineOptions, open_engine
 
 CONNECT_TIMEOUT_SECONDS = 5
@@ -33,6 +34,7 @@ def serve(settings: Settings) -> None:
         ConfigurationError: something it was told to use cannot be used.
     """
     project = read_project(settings.config)
+    _check_exposure(settings, project)
     with listen(settings.host, settings.port) as listener, database(settings) as url:
         asyncio.run(migrate(url, project_migrations(project)))
         address = _address(settings.host, listener.getsockname()[1])
@@ -78,6 +80,26 @@ def migrate_database(settings: Settings) -> list[str]:
     project = read_project(settings.config)
     with database(settings) as url:
         return asyncio.run(migrate(url, project_migrations(project)))
+
+
+def _check_exposure(settings: Settings, project: Project) -> None:
+    """Refuse to let everybody in: whoever reaches the server may decide reviews."""
+    if project.auth is not None or settings.allow_unauthenticated:
+        return
+    if settings.host == "localhost" or _is_loopback(settings.host):
+        return
+    raise ConfigurationError(
+        f"listening on {settings.host} lets everybody who reaches it start runs and decide"
+        " reviews: name an `auth` handler in langgraph.json, or set"
+        " HOLDFAST_ALLOW_UNAUTHENTICATED=true behind a proxy that checks who calls"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 class _Server(uvicorn.Server):

@@ -52,6 +52,10 @@ class Settings(BaseSettings):
         default=Path("langgraph.json"), description="The langgraph.json that names the graphs."
     )
     host: str = Field(default="127.0.0.1", description="Address to listen on.")
+    allow_unauthenticated: bool = Field(
+        default=False,
+        description="Whether to listen beyond this machine although no `auth` is configured.",
+    )
     port: int = Field(default=2024, ge=0, le=65535, description="Port to listen on; 0 takes any.")
     worker: bool = Field(default=True, description="Whether `serve` also executes runs.")
     concurrency: PositiveInt = Field(

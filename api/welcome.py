@@ -69,14 +69,19 @@ def _document(path: Path) -> dict[str, str]:
     }
 
 
+def _command() -> str:
+    """Return how to call this program from the folder where it was started."""
+    command, here = Path(sys.argv[0]).absolute(), Path.cwd()
+    return str(command.relative_to(here)) if command.is_relative_to(here) else "holdfast"
+
+
 async def _waiting(address: str, *, can_submit: bool) -> list[str]:
     async with httpx.AsyncClient(base_url=address) as http:
         response = await http.get("/reviews", params={"limit": SHOWN_REVIEWS})
         response.raise_for_status()
         body: Any = response.json()
     reviews = body["reviews"]
-    command = Path(sys.argv[0]).resolve()
-    shown = command.relative_to(Path.cwd()) if command.is_relative_to(Path.cwd()) else "holdfast"
+    shown = _command()
     if not reviews:
         hint = f"; try: {shown} submit YOUR-INVOICE.xml" if can_submit else ""
         return [f"nothing waits for a review{hint}"]

@@ -1,0 +1,120 @@
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+SAMPLES = PROJECT / "graphs" / "samples"
+DEADLINE_SECONDS = 90
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def holdfast(start_server: Callable[..., Any]) -> Run:
+    """Return the command line, talking to a server of the test's own."""
+    server = start_server(HOLDFAST_UNDO_SECONDS="0")
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "api", *arguments],
+            cwd=PROJECT,
+            env={**os.environ, "HOLDFAST_URL": server.url},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_SECONDS,
+            check=False,
+        )
+
+    return run
+
+
+def test_a_document_is_followed_to_its_review_approved_and_ends_as_an_order(holdfast: Run) -> None:
+    submitted = json.loads(
+        holdfast("submit", "--json", str(SAMPLES / "acme-office-supplies.xml")).stdout
+    )
+    review = submitted["reviews"][0]
+
+    shown = holdfast("reviews", "show", review).stdout
+    approved = holdfast("reviews", "approve", review, "--json")
+    finished = _ended(holdfast, submitted["thread_id"])
+
+    assert submitted["status"] == "waiting"
+    assert "5347.06" in shown
+    assert json.loads(approved.stdout)["state"] == "decided"
+    assert finished["state"]["values"]["stage"] == "COMMITTED"
+
+
+def test_an_edited_amount_is_what_is_ordered(holdfast: Run) -> None:
+    submitted = json.loads(
+        holdfast("submit", "--json", str(SAMPLES / "acme-office-supplies.xml")).stdout
+    )
+
+    edited = holdfast("reviews", "edit", submitted["reviews"][0], "--set", "amount=5000.00")
+    finished = _ended(holdfast, submitted["thread_id"])
+
+    assert edited.returncode == 0, edited.stderr
+    assert finished["state"]["values"]["order"]["amount"] == 500_000
+
+
+def test_a_rejected_order_ends_rejected(holdfast: Run) -> None:
+    submitted = json.loads(
+        holdfast("submit", "--json", str(SAMPLES / "acme-office-supplies.xml")).stdout
+    )
+
+    holdfast("reviews", "reject", submitted["reviews"][0], "--reason", "wrong supplier")
+    finished = _ended(holdfast, submitted["thread_id"])
+
+    assert finished["state"]["values"]["stage"] == "REJECTED"
+
+
+def test_many_documents_are_submitted_at_once_and_a_bad_one_is_named(
+    holdfast: Run, tmp_path: Path
+) -> None:
+    empty = tmp_path / "empty.xml"
+    empty.touch()
+
+    ended = holdfast("submit", "--json", *map(str, sorted(SAMPLES.iterdir())), str(empty))
+    outcomes = [json.loads(line) for line in ended.stdout.splitlines()]
+
+    assert ended.returncode == 1
+    assert [one["status"] for one in outcomes] == ["waiting", "waiting", "waiting", "failed"]
+    assert "empty" in outcomes[3]["error"]
+
+
+def test_threads_are_listed_with_their_stage(holdfast: Run) -> None:
+    holdfast("submit", str(SAMPLES / "acme-office-supplies.xml"))
+
+    listed = holdfast("threads", "list").stdout
+
+    assert "RESERVED" in listed
+    assert "interrupted" in listed
+
+
+def test_no_server_is_one_sentence_and_exit_code_2() -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "api", "reviews", "list", "--url", "http://127.0.0.1:1"],
+        cwd=PROJECT,
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
+
+    assert ended.returncode == 2
+    assert "no server answers" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+
+
+def _ended(holdfast: Run, thread_id: str) -> dict[str, Any]:
+    """Return the thread once nothing of it is left to do."""
+    for _ in range(100):  # each call asks the server again; a decision is carried out in a moment
+        shown: dict[str, Any] = json.loads(holdfast("threads", "show", thread_id, "--json").stdout)
+        if shown["thread"]["status"] in ("idle", "error"):
+            return shown
+    pytest.fail(f"thread {thread_id} did not end: {shown['thread']['status']}")
