@@ -7,6 +7,8 @@ without it an embedded PostgreSQL is started for the session.
 
 import asyncio
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
@@ -28,18 +30,23 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 
 
 @pytest.fixture(scope="session")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """Return the connection string of the session's server, as a role that may create databases."""
     url = os.environ.get("HOLDFAST_TEST_DATABASE_URL")
     if url:
         yield make_conninfo(url)
         return
-    directory = tmp_path_factory.mktemp("postgres") / "data"
+    # Not in pytest's own folder: a later session tidies that up, also under a running server.
+    folder = tempfile.mkdtemp(prefix="holdfast-test-")
+    directory = Path(folder) / "data"
     version = int(os.environ.get("HOLDFAST_TEST_POSTGRES", "18"))
     # The machine does not lose power during a test; a killed server loses nothing either way.
     settings = {"max_connections": "300", "fsync": "off"}
-    with embedded_postgres(directory, version=version, settings=settings) as uri:
-        yield uri
+    try:
+        with embedded_postgres(directory, version=version, settings=settings) as uri:
+            yield uri
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
