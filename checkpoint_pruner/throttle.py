@@ -3,6 +3,7 @@
 import statistics
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import TracebackType
@@ -13,6 +14,9 @@ import psycopg
 _PROBE_INTERVAL_SECONDS = 0.02
 _IDLE_PROBES = 5
 _LONGEST_PAUSE_SECONDS = 5.0
+_LEAST_SHARE = 0.1  # of the time goes to the sweep whatever else is slow: it must come to its end
+_FEWEST_ROWS = 500  # fewer cost about as much, in planning alone
+_REMEMBERED_RESTS = 50  # commits that say what is normal without the sweep; a second of them
 _FASTEST_COUNTED_SECONDS = 0.001  # below a millisecond a doubling is noise
 
 
@@ -23,7 +27,7 @@ class Throttle:
     duty_cycle: float = 0.5
     """Largest share of wall-clock time spent inside transactions, above 0 up to 1."""
     latency_factor: float = 2.0
-    """Pauses grow while a probe commit takes longer than this many times its idle value."""
+    """Pauses grow while a commit beside the sweep takes this many times as long as in its rests."""
     batch_seconds: float = 0.1
     """Transactions are sized to last about this long."""
 
@@ -45,6 +49,7 @@ class LatencyProbe:
     def __init__(self, conninfo: str) -> None:
         self._conninfo = conninfo
         self._samples: list[float] = []
+        self._rested: deque[float] = deque(maxlen=_REMEMBERED_RESTS)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, name="checkpoint-pruner-probe")
         self._ready = threading.Event()
@@ -64,16 +69,23 @@ class LatencyProbe:
         self._stop.set()
         self._thread.join()
 
-    def worst(self) -> float:
-        """Return the slowest commit since the last call in seconds; 0 when there was none."""
+    def beside(self) -> float:
+        """Return the median commit beside the transaction that just ended; 0 without any."""
         samples, self._samples = self._samples, []
-        return max(samples, default=0.0)
+        return statistics.median(samples) if samples else 0.0
+
+    def rested(self) -> None:
+        """Learn from the rest that just ended what a commit takes without the sweep."""
+        samples, self._samples = self._samples, []
+        self._rested.extend(samples)
+        if self._rested:
+            self.idle_seconds = max(statistics.median(self._rested), _FASTEST_COUNTED_SECONDS)
 
     def _run(self) -> None:
         try:
             with psycopg.connect(self._conninfo, autocommit=True) as connection:
-                idle = [self._probe(connection) for _ in range(_IDLE_PROBES)]
-                self.idle_seconds = max(statistics.median(idle), _FASTEST_COUNTED_SECONDS)
+                self._samples = [self._probe(connection) for _ in range(_IDLE_PROBES)]
+                self.rested()
                 self._ready.set()
                 while not self._stop.wait(_PROBE_INTERVAL_SECONDS):
                     self._samples.append(self._probe(connection))
@@ -117,17 +129,19 @@ class Pacer:
         fits = self._throttle.batch_seconds / max(seconds, 0.001)
         slow = self._slow(self._throttle.latency_factor)
         factor = min(2.0, fits) if not slow else min(0.5, fits)
-        self.rows = max(100, min(self._most_rows, int(self.rows * factor)))
+        self.rows = max(_FEWEST_ROWS, min(self._most_rows, int(self.rows * factor)))
         self._penalty = min(self._penalty * 2 + seconds, _LONGEST_PAUSE_SECONDS) if slow else 0.0
         rest = seconds * (1 / self._throttle.duty_cycle - 1) + self._penalty
+        rest = min(rest, seconds * (1 / _LEAST_SHARE - 1), _LONGEST_PAUSE_SECONDS)
         if rest > 0:
-            rest = min(rest, _LONGEST_PAUSE_SECONDS)
             self._pause(rest)
             self.paused_seconds += rest
+            if self._probe is not None:
+                self._probe.rested()
 
     def failed(self) -> None:
         """Note a timeout or deadlock: the next transactions are smaller."""
         self.rows = max(100, self.rows // 2)
 
     def _slow(self, factor: float) -> bool:
-        return self._probe is not None and self._probe.worst() > factor * self._probe.idle_seconds
+        return self._probe is not None and self._probe.beside() > factor * self._probe.idle_seconds

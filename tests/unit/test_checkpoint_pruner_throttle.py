@@ -12,8 +12,11 @@ class Probe:
     def __init__(self, *latencies: float) -> None:
         self._latencies = list(latencies)
 
-    def worst(self) -> float:
+    def beside(self) -> float:
         return self._latencies.pop(0)
+
+    def rested(self) -> None:
+        pass
 
 
 def test_without_a_throttle_nothing_pauses_and_batches_stay_large():
@@ -54,6 +57,17 @@ def test_pauses_grow_while_writers_wait_and_end_when_they_do_not():
         pacer.succeeded(0.1)
 
     assert pauses == [pytest.approx(0.1), pytest.approx(0.3)]
+
+
+def test_writers_that_stay_slow_do_not_starve_the_sweep():
+    pauses: list[float] = []
+    pacer = Pacer(Throttle(), Probe(*[0.1] * 20), rows=8_000, pause=pauses.append)
+
+    for _ in range(20):
+        pacer.succeeded(0.1)
+
+    assert pauses[-1] == pytest.approx(0.9)
+    assert pacer.rows == 500
 
 
 def test_a_timeout_halves_the_batch_down_to_a_floor():
