@@ -132,7 +132,8 @@ class Pacer:
         self.rows = max(_FEWEST_ROWS, min(self._most_rows, int(self.rows * factor)))
         self._penalty = min(self._penalty * 2 + seconds, _LONGEST_PAUSE_SECONDS) if slow else 0.0
         rest = seconds * (1 / self._throttle.duty_cycle - 1) + self._penalty
-        rest = min(rest, seconds * (1 / _LEAST_SHARE - 1), _LONGEST_PAUSE_SECONDS)
+        share = min(_LEAST_SHARE, self._throttle.duty_cycle)
+        rest = min(rest, seconds * (1 / share - 1), _LONGEST_PAUSE_SECONDS)
         if rest > 0:
             self._pause(rest)
             self.paused_seconds += rest
