@@ -13,11 +13,13 @@ from api.bodies import StrictBodies
 from api.console import routes as console_routes
 from api.console.render import STATIC
 from api.custom_app import mounted_custom_app
+from api.extras import extra_routers, opened_extras
 from api.metrics import RequestMetrics
 from api.middleware import SameOrigin, SecurityHeaders
 from api.routes import (
     assistants,
     crons,
+    health,
     links,
     protocol,
     reviews,
@@ -43,6 +45,7 @@ ROUTERS = (
         None,
         (
             system.router,
+            health.router,
             reviews.router,
             signals.router,
             links.router,
@@ -81,9 +84,16 @@ def create_app(settings: Settings, *, database_url: str) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        async with open_engine(options) as engine, open_scheduler(engine, settings):
+        async with (
+            open_engine(options) as engine,
+            open_scheduler(engine, settings) as scheduler,
+        ):
             app.state.engine = engine
-            async with mounted_custom_app(app, engine, guard):
+            app.state.scheduler = scheduler
+            async with (
+                mounted_custom_app(app, engine, guard),
+                opened_extras(app, engine, project.http),
+            ):
                 yield
 
     app = FastAPI(
@@ -103,6 +113,8 @@ def create_app(settings: Settings, *, database_url: str) -> FastAPI:
         if flag is None or not getattr(project.http, flag):
             for router in routers:
                 app.include_router(router)
+    for router in extra_routers(project.http):
+        app.include_router(router)
     app.mount("/console/static", StaticFiles(directory=STATIC), name="console-static")
     cors = project.http.cors or Cors()
     origins = settings.cors_origins or tuple(cors.allow_origins)
