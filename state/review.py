@@ -110,7 +110,7 @@ def gate(
     allowed: Sequence[Allowed] = ("approve", "edit", "reject"),
     args_schema: Mapping[str, Any] | None = None,
     description: str = "",
-    risk: Risk = "normal",
+    risk: Risk | None = None,
     why_now: str = "",
     reasoning: str = "",
     evidence: Sequence[tuple[str, str] | tuple[str, str, str]] = (),
@@ -119,14 +119,17 @@ def gate(
     due_in: timedelta | None = None,
     remind_in: timedelta | None = None,
     expires_in: timedelta | None = None,
-    on_expiry: OnExpiry | Decision = "escalate",
+    on_expiry: OnExpiry | Decision | None = None,
     escalations: Sequence[Escalation] = (),
-    quorum: int = 1,
+    quorum: int | None = None,
     assignees: Sequence[str] = (),
     proposer: str | None = None,
     undo_in: timedelta | None = None,
 ) -> Gate:
     """Build the question whether one action may be done.
+
+    What is not said is left to the graph's defaults in `langgraph.json`, then to the server's:
+    normal risk, one vote, no deadline, escalation.
 
     Args:
         title: one line for the list.
@@ -154,12 +157,12 @@ def gate(
     Raises:
         InvalidGateError: the question contradicts itself.
     """
-    _check(allowed=allowed, quorum=quorum, expires_in=expires_in, on_expiry=on_expiry)
+    _check(allowed=allowed, quorum=quorum, on_expiry=on_expiry)
     config = ReviewConfig(action_name=action, allowed_decisions=list(allowed))
     if args_schema is not None:
         config["args_schema"] = dict(args_schema)
     outcome: Any = on_expiry
-    if not isinstance(on_expiry, str):
+    if on_expiry is not None and not isinstance(on_expiry, str):
         outcome = {"action": "answer", "value": {"decisions": [on_expiry]}}
     review = {
         "title": title,
@@ -182,7 +185,6 @@ def gate(
     return Gate(
         action_requests=[ActionRequest(name=action, args=dict(args), description=description)],
         review_configs=[config],
-        # What is not said is left to the defaults of the graph.
         review={key: value for key, value in review.items() if value not in ("", None, [], {})},
     )
 
@@ -193,14 +195,16 @@ def wait_for_signal(
     title: str,
     payload_schema: Mapping[str, Any] | None = None,
     expires_in: timedelta | None = None,
-    on_expiry: OnExpiry = "escalate",
+    on_expiry: OnExpiry | None = None,
 ) -> SignalGate:
     """Build a question that an external event answers: `POST /threads/{id}/signals/{name}`.
 
     The answer is the event's payload, or `{"type": "expired", …}` when it did not come in time
     and `on_expiry` is `reject`.
     """
-    review = {"title": title, "on_expiry": on_expiry, **_seconds("expires_in_seconds", expires_in)}
+    review: dict[str, Any] = {"title": title, **_seconds("expires_in_seconds", expires_in)}
+    if on_expiry is not None:
+        review["on_expiry"] = on_expiry
     asked = SignalGate(type="signal", name=name, review=review)
     if payload_schema is not None:
         asked["payload_schema"] = dict(payload_schema)
@@ -231,18 +235,13 @@ def _seconds(name: str, duration: timedelta | None) -> dict[str, float]:
 
 
 def _check(
-    *,
-    allowed: Sequence[Allowed],
-    quorum: int,
-    expires_in: timedelta | None,
-    on_expiry: OnExpiry | Decision,
+    *, allowed: Sequence[Allowed], quorum: int | None, on_expiry: OnExpiry | Decision | None
 ) -> None:
     if not allowed:
         raise InvalidGateError("allowed", expected="one decision or more", got="none")
-    if quorum < 1:
+    if quorum is not None and quorum < 1:
         raise InvalidGateError("quorum", expected="1 or more", got=str(quorum))
-    if expires_in is None and on_expiry != "escalate":
-        raise InvalidGateError("expires_in", expected="set, as on_expiry is", got="None")
-    if not isinstance(on_expiry, str) and on_expiry["type"] not in allowed:
-        names = ", ".join(allowed)
-        raise InvalidGateError("on_expiry", expected=f"one of {names}", got=on_expiry["type"])
+    if on_expiry is None or isinstance(on_expiry, str) or on_expiry["type"] in allowed:
+        return
+    names = ", ".join(allowed)
+    raise InvalidGateError("on_expiry", expected=f"one of {names}", got=on_expiry["type"])
