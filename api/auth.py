@@ -160,6 +160,8 @@ RULES: Sequence[_Rule] = (
     _rule("POST", r"/runs(/(stream|wait|batch))?", "threads", "create_run", "body"),
     _rule("GET", r"/runs/\{run_id\}.*", "threads", "read", "run"),
     _rule("GET", r"/reviews", "threads", "search"),
+    # One's own absence: the route refuses every other.
+    _rule("(PUT|DELETE)", r"/absences/\{person\}", "threads", "update"),
     _rule("GET", r"/reviews/\{(review_id|gate_id)\}.*", "threads", "read", "review"),
     _rule(
         "(POST|PATCH|DELETE)", r"/reviews/\{(review_id|gate_id)\}.*", "threads", "update", "review"

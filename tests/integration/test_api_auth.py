@@ -122,6 +122,19 @@ async def test_a_run_named_in_a_body_is_looked_up_too(guarded: Any) -> None:
     assert blind.status_code in (403, 422)
 
 
+async def test_a_limited_caller_lists_the_reviews_of_the_own_threads(guarded: Any) -> None:
+    answer = await guarded.http.get("/reviews", **as_user(guarded, "ada"))
+
+    assert answer.status_code == 200
+    assert answer.json()["reviews"] == []
+
+
+async def test_a_signed_link_needs_no_name(guarded: Any) -> None:
+    answer = await guarded.http.get("/r/forged")
+
+    assert answer.status_code == 404
+
+
 async def test_a_route_that_cannot_be_limited_is_for_those_who_may_see_all(guarded: Any) -> None:
     mine = await guarded.http.get("/absences", **as_user(guarded, "ada"))
     every = await guarded.http.get("/absences", **as_user(guarded, "root"))
