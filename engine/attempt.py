@@ -181,7 +181,7 @@ class Attempt:
         stream = run_graph(
             graph,
             run_id=run.run_id,
-            attempt=run.attempts,
+            attempt=len(run.attempt_log),
             payload=payload,
             config=config,
             context=context,
@@ -364,12 +364,13 @@ def _thread_config(run: Run) -> RunnableConfig:
 
 
 def _crash_loop(run: Run) -> dict[str, Any]:
-    starts = list(run.attempt_log)[:-1]
+    starts = list(run.attempt_log)[:-1][-run.max_attempts :]
+    last = starts[-1]["started_at"] if starts else "an unknown time"
     return {
         "error": "CrashLoopError",
         "message": (
-            f"crash loop: {len(starts)} attempts ended with the death of their worker; the last"
-            f" one began at {starts[-1]['started_at'] if starts else 'an unknown time'}"
+            f"crash loop: {len(starts)} attempts in a row got no further and ended with the death"
+            f" of their worker; the last one began at {last}"
         ),
         "attempts": starts,
     }

@@ -87,7 +87,8 @@ class Claims:
 
         First what a predecessor left running, then answers, then input, and input only while no
         question is open: LangGraph would drop the question. Each claim counts as an attempt,
-        except of `forgiven_run_id` when this worker held it: its connection broke, it did not die.
+        except of `forgiven_run_id` when this worker held it (its connection broke, it did not
+        die); the count begins anew when the run got further since the last one.
         """
         cursor = await connection.execute(
             statement("claim_run"),

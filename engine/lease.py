@@ -11,9 +11,9 @@ import psycopg
 
 from engine.database import Connection, Database, statement
 from engine.errors import EngineError
-from engine.saver import sever
+from engine.saver import bounded, sever
 
-# Read by `end_hung_workers.sql`: the name tells whose connection it is.
+# Read by `end_hung_workers.sql` and `end_backend.sql`: the name tells whose connection it is.
 APPLICATION_NAME = "holdfast run {worker_id}"
 
 
@@ -36,10 +36,11 @@ class LeaseConnection:
 
     async def take(self, thread_id: str) -> bool:
         """Take the thread's lease; false when somebody has it."""
-        cursor = await self.connection.execute(
-            statement("try_lease"), {"tenant": self.tenant, "thread_id": thread_id}
-        )
-        row = await cursor.fetchone()
+        with bounded(self.connection):
+            cursor = await self.connection.execute(
+                statement("try_lease"), {"tenant": self.tenant, "thread_id": thread_id}
+            )
+            row = await cursor.fetchone()
         if row is None or not row["taken"]:
             return False
         self.thread_id = thread_id
@@ -52,7 +53,7 @@ class LeaseConnection:
         was for a run that is visible now.
         """
         key = {"tenant": self.tenant, "thread_id": self.thread_id}
-        async with self.connection.pipeline():
+        with bounded(self.connection):
             await self.connection.execute(statement("release_lease"), key)
             cursor = await self.connection.execute(statement("is_run_due"), key)
             row = await cursor.fetchone()

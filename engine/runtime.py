@@ -26,6 +26,7 @@ from engine.dispatch.procrastinate import open_dispatcher
 from engine.events import Events, open_events
 from engine.gates import Gates
 from engine.idempotency import Idempotency
+from engine.inspection import Inspection
 from engine.keys import signing_key
 from engine.limits import Permits, QueueGuard
 from engine.links import Links
@@ -132,6 +133,7 @@ class Engine:
     reviews: Reviews
     feed: Feed
     repair: Repair
+    inspection: Inspection
     signals: Signals
     timers: Timers
     links: Links
@@ -336,6 +338,7 @@ async def _assemble(
         reviews=reviews,
         feed=Feed(bus),
         repair=Repair(database=database, gates=gates, people=people, states=states, runs=runs),
+        inspection=Inspection(database=database),
         signals=signals,
         timers=timers,
         links=links,

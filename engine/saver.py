@@ -5,11 +5,12 @@ cannot write: its connection is gone. One saver serves one run; sharing one woul
 database operation of a process behind one lock.
 """
 
+import asyncio
 import copy
 import os
 import socket
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -96,6 +97,18 @@ def sever(connection: Connection) -> None:
         duplicate.shutdown(socket.SHUT_RDWR)
 
 
+@contextmanager
+def bounded(
+    connection: Connection, seconds: float = OPERATION_TIMEOUT_SECONDS
+) -> Iterator[Connection]:
+    """Yield the connection, and cut it if the block takes longer."""
+    timer = asyncio.get_running_loop().call_later(seconds, sever, connection)
+    try:
+        yield connection
+    finally:
+        timer.cancel()
+
+
 @dataclass(slots=True)
 class _Refusal:
     """The first value that was refused; shared by the clones that LangGraph makes of a saver."""
@@ -136,11 +149,8 @@ class RunSaver(PruningSaver):
     async def exclusive(self) -> AsyncIterator[Connection]:
         """Yield the connection between two operations of the saver, bounded like one of them."""
         async with self.lock:
-            timer = self.loop.call_later(self.timeout_seconds, sever, self.conn)
-            try:
-                yield self.conn
-            finally:
-                timer.cancel()
+            with bounded(self.conn, self.timeout_seconds) as connection:
+                yield connection
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Read a checkpoint; ids made later sort after it."""

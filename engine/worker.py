@@ -20,8 +20,13 @@ from engine.claims import Claim, Claims
 from engine.database import Database, statement
 from engine.dispatch import Dispatcher
 from engine.events import Events
-from engine.lease import LeaseConnection, LeaseLostError, open_lease_connection
-from engine.saver import RunSaver, keep_ids_after
+from engine.lease import (
+    APPLICATION_NAME,
+    LeaseConnection,
+    LeaseLostError,
+    open_lease_connection,
+)
+from engine.saver import RunSaver, bounded, keep_ids_after
 
 # How long a worker that lost its connection waits before it looks at the thread again.
 RETRY_SECONDS = (0.1, 0.3, 1.0)
@@ -158,18 +163,19 @@ class Worker:
                 return False
             async with self.bus.subscribe(f"cancel:{thread_id}") as cancellations:
                 while not self.draining:
-                    claim = await self.claims.claim(
-                        lease.connection,
-                        thread_id,
-                        forgiven_run_id=self._forgiven.pop(thread_id, None),
-                    )
+                    with bounded(lease.connection) as connection:
+                        claim = await self.claims.claim(
+                            connection,
+                            thread_id,
+                            forgiven_run_id=self._forgiven.pop(thread_id, None),
+                        )
                     if claim is None:
                         break
                     await self._attempt(lease, claim, cancellations)
             more = await lease.release()
         except BaseException:
             # Nobody knows what state it is in, and closing it frees the lease.
-            await lease.close()
+            await self._discard(lease)
             raise
         self._idle.append(lease)
         return more
@@ -222,6 +228,24 @@ class Worker:
             if not lease.lost:
                 return lease
         return await open_lease_connection(self.database, self.worker_id)
+
+    async def _discard(self, lease: LeaseConnection) -> None:
+        pid = lease.connection.info.backend_pid if not lease.connection.closed else None
+        await lease.close()
+        if pid is not None:
+            self._spawn(self._end_backend(pid))
+
+    async def _end_backend(self, pid: int) -> None:
+        """Let the server forget a connection that we gave up: it may not have noticed."""
+        with suppress(psycopg.Error, OSError):
+            async with self.database.pool.connection() as connection:
+                await connection.execute(
+                    statement("end_backend"),
+                    {
+                        "pid": pid,
+                        "application_name": APPLICATION_NAME.format(worker_id=self.worker_id),
+                    },
+                )
 
     async def _try_again(self, thread_id: str) -> None:
         """Look at a thread again whose lease broke in our hands: the database may be back."""

@@ -41,10 +41,20 @@ UPDATE holdfast.runs
 SET
     status = 'running',
     worker_id = %(worker_id)s,
-    attempts = runs.attempts
-        + CASE WHEN runs.run_id = %(forgiven_run_id)s AND due.previous_worker_id = %(worker_id)s THEN 0 ELSE 1 END,
+    attempts = CASE
+        WHEN runs.run_id = %(forgiven_run_id)s AND due.previous_worker_id = %(worker_id)s THEN runs.attempts
+        -- It got further before its worker died: whatever killed that one, this run is not stuck.
+        WHEN due.previous_status = 'running'
+            AND jsonb_array_length(runs.attempt_log) > 1
+            AND runs.attempt_log -> -1 ->> 'head' IS DISTINCT FROM due.head_checkpoint_id THEN 1
+        ELSE runs.attempts + 1
+    END,
     attempt_log = runs.attempt_log
-        || jsonb_build_object('worker_id', %(worker_id)s::text, 'started_at', clock_timestamp()),
+        || jsonb_build_object(
+            'worker_id', %(worker_id)s::text,
+            'started_at', clock_timestamp(),
+            'head', due.head_checkpoint_id
+        ),
     base_checkpoint_id = CASE due.previous_status
         WHEN 'queued' THEN coalesce(runs.base_checkpoint_id, due.head_checkpoint_id)
         ELSE runs.base_checkpoint_id

@@ -61,6 +61,11 @@ class CrashingPostgres:
                     raise
                 time.sleep(0.05)
 
+    def close(self) -> None:
+        """Stop what was started here."""
+        if any(process.poll() is None for process in self._started):
+            self.crash()
+
     @property
     def pid(self) -> int:
         return int((self.data_directory / "postmaster.pid").read_text().split()[0])

@@ -318,7 +318,7 @@ async def test_a_run_that_kept_killing_its_worker_fails_as_a_crash_loop(
             await connection.execute(
                 """
                 UPDATE holdfast.runs SET status = 'running', attempts = 5, worker_id = 'gone',
-                    attempt_log = '[{"worker_id": "gone", "started_at": "2026-01-01"}]'
+                    attempt_log = '[{"worker_id": "gone", "started_at": "2026-01-01", "head": null}]'
                 """
             )
 
@@ -328,7 +328,7 @@ async def test_a_run_that_kept_killing_its_worker_fails_as_a_crash_loop(
         assert failed.status == "failed"
         assert failed.error is not None
         assert failed.error["error"] == "CrashLoopError"
-        assert failed.error["attempts"] == [{"worker_id": "gone", "started_at": "2026-01-01"}]
+        assert [start["worker_id"] for start in failed.error["attempts"]] == ["gone"]
 
 
 async def test_a_lost_connection_ends_the_attempt_and_costs_the_run_none(engine: Engine) -> None:
