@@ -29,6 +29,7 @@ from engine.runs import PendingInterrupt, Run, RunRequest, Runs
 from engine.runtime import Engine
 from engine.signals import Signals
 from engine.timers import Timers
+from tests.lifespan import running
 
 GRAPHS = Path(__file__).resolve().parents[1] / "graphs"
 
@@ -244,7 +245,7 @@ async def _open_api(database_url: str, config: Path, **settings: Any) -> AsyncIt
     app = create_app(load_settings(config=config, **chosen), database_url=database_url)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
-        app.router.lifespan_context(app),
+        running(app),
         httpx.AsyncClient(transport=transport, base_url="http://localhost") as http,
     ):
         yield Api(app=app, http=http, sdk=LangGraphClient(http))

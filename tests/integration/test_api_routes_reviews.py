@@ -16,6 +16,7 @@ from fastapi import FastAPI
 from api.app import create_app
 from api.settings import load_settings
 from engine.runtime import Engine
+from tests.lifespan import running
 
 GRAPHS = Path(__file__).resolve().parents[1] / "graphs" / "langgraph.json"
 WAIT_SECONDS = 20.0
@@ -89,7 +90,7 @@ async def serving(database_url: str, **settings: Any) -> AsyncIterator[Api]:
     settings = {"config": GRAPHS, "undo_seconds": 0.0, "samples": False, **settings}
     app = create_app(load_settings(**settings), database_url=database_url)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning", lifespan="off"))
-    async with app.router.lifespan_context(app):
+    async with running(app):
         serve = asyncio.create_task(server.serve())
         async with asyncio.timeout(WAIT_SECONDS):
             while not server.started:  # noqa: ASYNC110  # uvicorn offers no event for it
