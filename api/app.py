@@ -33,6 +33,7 @@ from api.routes import (
     threads,
 )
 from api.scheduler import open_scheduler
+from api.schemas.common import problems as every_problem
 from api.settings import Settings
 from engine.notifications import NotificationOptions
 from engine.project import Cors, read_project
@@ -102,6 +103,7 @@ def create_app(settings: Settings, *, database_url: str) -> FastAPI:
         summary="Durable LangGraph agents with human review; the LangGraph Agent Server API.",
         lifespan=lifespan,
         dependencies=[Depends(guard)],
+        responses=every_problem(),
         docs_url=None if project.http.disable_meta else "/docs",
         openapi_url=None if project.http.disable_meta else "/openapi.json",
         redoc_url=None,

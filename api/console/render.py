@@ -1,14 +1,16 @@
 """Templates to answers: one environment, one policy of what a page may load, the words of time."""
 
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote, unquote
 
 import nh3
 from fastapi import Request
-from fastapi.responses import HTMLResponse
+from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 from markdown_it import MarkdownIt
 from markupsafe import Markup
@@ -33,6 +35,9 @@ SCREENS = (
     ("health", "Health"),
 )
 THEME_COOKIE = "holdfast_theme"
+SAID_COOKIE = "holdfast_said"  # what the page after a redirect says, {"said", "undo"}
+SAID_SECONDS = 30
+MAX_SAID = 300  # characters; a cookie is small
 SHORTCUTS_COOKIE = "holdfast_shortcuts"
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400  # seconds
@@ -49,16 +54,18 @@ def page(
 ) -> HTMLResponse:
     """Render a template of the console as an answer."""
     theme = request.cookies.get(THEME_COOKIE)
+    partial = request.headers.get("HX-Request") == "true"
+    told = {} if partial else _told(request)
     html = environment().get_template(template).render(
         screen=screen,
         screens=SCREENS,
         person=actor(request),
         theme=theme if theme in ("light", "dark") else None,
         shortcuts=request.cookies.get(SHORTCUTS_COOKIE) != "off",
-        partial=request.headers.get("HX-Request") == "true",
-        **values,
+        partial=partial,
+        **{"said": None, "undo": None, "undo_seconds": None, **told, **_given(values)},
     )  # fmt: skip
-    return HTMLResponse(
+    answer = HTMLResponse(
         html,
         status_code=status,
         headers={
@@ -68,6 +75,45 @@ def page(
             **(headers or {}),
         },
     )
+    if told:
+        answer.delete_cookie(SAID_COOKIE, path="/console")
+    return answer
+
+
+def going(
+    address: str, *, said: str = "", undo: str | None = None, undo_seconds: float | None = None
+) -> RedirectResponse:
+    """Send a browser on after a form, and let the next page say what was done."""
+    answer = RedirectResponse(address, status_code=303)
+    if said:
+        words = json.dumps({"said": said[:MAX_SAID], "undo": undo, "undo_seconds": undo_seconds})
+        answer.set_cookie(
+            SAID_COOKIE,
+            quote(words),
+            max_age=SAID_SECONDS,
+            httponly=True,
+            samesite="lax",
+            path="/console",
+        )
+    return answer
+
+
+def _told(request: Request) -> dict[str, Any]:
+    """Return what the redirect that led here wanted to be said."""
+    try:
+        words = json.loads(unquote(request.cookies.get(SAID_COOKIE, "")))
+        return {name: words[name] for name in ("said", "undo", "undo_seconds")}
+    except (ValueError, KeyError, TypeError):
+        return {}
+
+
+def _given(values: Mapping[str, Any]) -> dict[str, Any]:
+    # Nothing to say leaves the words of the redirect alone.
+    return {
+        name: value
+        for name, value in values.items()
+        if value is not None or name not in ("said", "undo", "undo_seconds")
+    }
 
 
 @cache
@@ -82,7 +128,8 @@ def environment() -> Environment:
     )
     made.filters.update(
         clock=clock, left=left, urgency=urgency, ago=ago, took=took, bytes=size,
-        count=count, markdown=markdown, line=plain_line, iso=iso,
+        count=count, day=day, moment=moment, pretty=pretty,
+        markdown=markdown, line=plain_line, iso=iso,
     )  # fmt: skip
     return made
 
@@ -111,6 +158,21 @@ def clock(moment: datetime | None) -> str:
     at = moment.astimezone(UTC)
     today = datetime.now(UTC).date()
     return at.strftime("%H:%M" if at.date() == today else "%Y-%m-%d %H:%M")
+
+
+def day(moment: datetime | None) -> str:
+    """Return an instant with date and seconds, UTC."""
+    return "" if moment is None else moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def moment(seconds: float) -> datetime:
+    """Return the instant so many seconds after 1970."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def pretty(value: Any) -> str:
+    """Return a value as indented JSON text."""
+    return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
 def left(moment: datetime | None, now: datetime | None = None) -> str:

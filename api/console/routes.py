@@ -3,13 +3,14 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from api.console.views import reviews
+from api.console.views import audit, graphs, health, reviews, runs, storage, threads
 from api.identity import MAX_NAME_LENGTH, USER_COOKIE
 
 COOKIE_SECONDS = 365 * 86_400
 
 router = APIRouter(include_in_schema=False)
-router.include_router(reviews.router)
+for screen in (reviews, runs, threads, graphs, storage, audit, health):
+    router.include_router(screen.router)
 
 
 @router.get("/")

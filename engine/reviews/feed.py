@@ -53,6 +53,11 @@ class Feed:
         finally:
             self._watchers.discard(queue)
 
+    @property
+    def watchers(self) -> int:
+        """How many watch in this process."""
+        return len(self._watchers)
+
     def _receive(self, _topic: str, payload: str) -> None:
         event = _read(payload)
         for queue in self._watchers:

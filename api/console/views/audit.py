@@ -1,0 +1,126 @@
+"""The audit log: read, check, export."""
+
+import csv
+import io
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response, StreamingResponse
+
+from api.console.render import page
+from api.dependencies import EngineDependency
+from engine.audit import AuditEntry
+from engine.runtime import Engine
+
+router = APIRouter(prefix="/console/audit", include_in_schema=False)
+
+PAGE_SIZE = 100
+BATCH = 1_000
+COLUMNS = (
+    "seq",
+    "at",
+    "actor",
+    "via",
+    "action",
+    "thread_id",
+    "run_id",
+    "gate_id",
+    "details",
+    "hash",
+)
+ACTIONS = (
+    "gate.opened", "gate.reproposed", "gate.claimed", "gate.released", "gate.delegated",
+    "gate.commented", "gate.snoozed", "gate.extended", "gate.voted", "gate.scheduled",
+    "gate.undone", "gate.decided", "gate.expired", "gate.escalated", "gate.cancelled",
+    "gate.superseded", "gate.repaired", "state.updated", "thread.copied", "thread.deleted",
+    "run.cancelled",
+)  # fmt: skip
+# A cell that begins like a formula must stay a text when a spreadsheet opens it.
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+@router.get("")
+async def audit(request: Request, engine: EngineDependency) -> Response:
+    """List entries, newest first."""
+    chosen = _filter(request)
+    before = request.query_params.get("before", "")
+    entries = await engine.audit.list(
+        **chosen, before_seq=int(before) if before.isdigit() else None, limit=PAGE_SIZE
+    )
+    kept = urlencode({name: value for name, value in chosen.items() if value})
+    return page(
+        request,
+        "audit.html",
+        screen="audit",
+        entries=entries,
+        chosen=chosen,
+        kept=f"{kept}&" if kept else "",
+        actions=ACTIONS,
+        older=entries[-1].seq if len(entries) == PAGE_SIZE else None,
+        chain=await engine.audit.verify() if request.query_params.get("check") else None,
+    )
+
+
+@router.get("/export.{form}")
+async def export(request: Request, form: str, engine: EngineDependency) -> Response:
+    """Return the entries of the filter as CSV, or as JSON lines."""
+    entries = _all(engine, _filter(request))
+    if form == "csv":
+        return _download(_csv(entries), "text/csv; charset=utf-8", "audit.csv")
+    return _download(_lines(entries), "application/x-ndjson", "audit.jsonl")
+
+
+def _filter(request: Request) -> dict[str, Any]:
+    names = ("action", "thread_id", "run_id", "gate_id")
+    return {name: (request.query_params.get(name) or "").strip() or None for name in names}
+
+
+async def _all(engine: Engine, chosen: dict[str, Any]) -> AsyncIterator[AuditEntry]:
+    before: int | None = None
+    while True:
+        entries = await engine.audit.list(**chosen, before_seq=before, limit=BATCH)
+        for entry in entries:
+            yield entry
+        if len(entries) < BATCH:
+            return
+        before = entries[-1].seq
+
+
+async def _csv(entries: AsyncIterator[AuditEntry]) -> AsyncIterator[str]:
+    yield _row(COLUMNS)
+    async for entry in entries:
+        told = _told(entry)
+        told["details"] = json.dumps(told["details"], ensure_ascii=False)
+        yield _row([_cell(told[name]) for name in COLUMNS])
+
+
+async def _lines(entries: AsyncIterator[AuditEntry]) -> AsyncIterator[str]:
+    async for entry in entries:
+        yield json.dumps(_told(entry), ensure_ascii=False) + "\n"
+
+
+def _told(entry: AuditEntry) -> dict[str, Any]:
+    told = {name: getattr(entry, name) for name in COLUMNS}
+    return {**told, "at": entry.at.isoformat()}
+
+
+def _cell(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return f"'{text}" if text.startswith(FORMULA) else text
+
+
+def _row(cells: Any) -> str:
+    written = io.StringIO()
+    csv.writer(written).writerow(cells)
+    return written.getvalue()
+
+
+def _download(content: AsyncIterator[str], media_type: str, name: str) -> Response:
+    return StreamingResponse(
+        content,
+        media_type=media_type,
+        headers={"Content-Disposition": f'attachment; filename="{name}"'},
+    )
