@@ -1,0 +1,122 @@
+"""A review over HTTP: start, stop at a question, answer, end; beside bare routes.
+
+`python -m tests.bench.bench_http --form short --output build/bench` measures whole cycles (POST
+/threads, POST runs/wait up to the question, POST runs/wait with the answer) at concurrency 1, 8
+and 32, interleaved in the same minutes on the same PostgreSQL (fsync on). The bare routes write no
+run, no gate, no audit entry and hold no lease; LangGraph's default durability there, `sync` here.
+
+Ratios are what counts; absolute numbers are those of one machine on one day.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import platform
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+from api.embedded_postgres import embedded_postgres
+from engine.migrate import migrate
+from tests.bench.bench_runs import CONFIG, Caller, answering, free_port, process, quantile
+
+CONCURRENCY = (1, 8, 32)
+FORMS = {"short": (3.0, 1), "long": (8.0, 3)}  # seconds per measurement, rounds
+START = {"assistant_id": "asking", "input": {"text": "begin"}}
+ANSWER = {"assistant_id": "asking", "command": {"resume": "yes"}}
+
+
+async def cycles(port: int, concurrency: int, seconds: float) -> list[float]:
+    """Return how long each cycle took that ended within the time, in seconds."""
+    took: list[float] = []
+    deadline = time.perf_counter() + seconds
+
+    async def call() -> None:
+        async with Caller(port) as caller:
+            while (began := time.perf_counter()) < deadline:
+                thread = json.loads(await caller.post("/threads", {}))["thread_id"]
+                path = f"/threads/{thread}/runs/wait"
+                stopped = json.loads(await caller.post(path, START))
+                finished = json.loads(await caller.post(path, ANSWER))
+                if "__interrupt__" not in stopped or finished.get("answer") != "yes":
+                    raise RuntimeError(f"no review took place: {stopped} {finished}")
+                took.append(time.perf_counter() - began)
+
+    await asyncio.gather(*(call() for _ in range(concurrency)))
+    return took
+
+
+async def compare(ports: dict[str, int], seconds: float, rounds: int) -> list[dict[str, Any]]:
+    """Measure the servers in turns."""
+    rows = []
+    for concurrency in CONCURRENCY:
+        rates: dict[str, list[float]] = {name: [] for name in ports}
+        took: dict[str, list[float]] = {name: [] for name in ports}
+        for port in ports.values():
+            await cycles(port, concurrency, 0.5)
+        for _ in range(rounds):
+            for name, port in ports.items():
+                began = time.perf_counter()
+                measured = await cycles(port, concurrency, seconds)
+                rates[name].append(len(measured) / (time.perf_counter() - began))
+                took[name] += measured
+        row: dict[str, Any] = {"concurrency": concurrency}
+        for name in ports:
+            row[f"{name}_cycles_per_second"] = round(statistics.median(rates[name]), 1)
+            row[f"{name}_p50_ms"] = round(quantile(took[name], 0.5) * 1000, 1)
+            row[f"{name}_p99_ms"] = round(quantile(took[name], 0.99) * 1000, 1)
+        row["ratio"] = round(row["ours_cycles_per_second"] / row["bare_cycles_per_second"], 2)
+        print(json.dumps(row), flush=True)
+        rows.append(row)
+    return rows
+
+
+async def measure(url: str, form: str) -> list[dict[str, Any]]:
+    """Start both servers, measure them, return the rows."""
+    seconds, rounds = FORMS[form]
+    ports = {"bare": free_port(), "ours": free_port()}
+    serve = ["api", "serve", "--port", str(ports["ours"]), "--config", str(CONFIG)]
+    options = {
+        "HOLDFAST_CONCURRENCY": "32",
+        "HOLDFAST_POOL_SIZE": "16",
+        "HOLDFAST_SAMPLES": "false",
+    }
+    bare = ["uvicorn", "tests.bench.bare_review_app:app", "--port", str(ports["bare"])]
+    with process(serve, url, **options), process([*bare, "--log-level", "error"], url):
+        await answering(f"http://127.0.0.1:{ports['ours']}/ok")
+        await answering(f"http://127.0.0.1:{ports['bare']}/docs")
+        return await compare(ports, seconds, rounds)
+
+
+def main() -> int:
+    """Measure, print and write JSON."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--form", choices=sorted(FORMS), default="long")
+    parser.add_argument("--output", type=Path, default=Path("build/bench"))
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory:
+        data = Path(directory) / "postgres" / "data"
+        with embedded_postgres(data, settings={"max_connections": "200"}) as url:
+            asyncio.run(migrate(url))
+            rows = asyncio.run(measure(url, arguments.form))
+    report = {
+        "bench": "http",
+        "form": arguments.form,
+        "machine": {
+            "cpus": os.cpu_count(),
+            "load": os.getloadavg(),
+            "python": platform.python_version(),
+        },
+        "reviews": rows,
+    }
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    (arguments.output / "http.json").write_text(json.dumps(report, indent=2) + "\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
