@@ -106,20 +106,23 @@ async def start_run(
     )
     wanted = with_headers(wanted, request, engine)
     call = idempotent_call(request, body.model_dump(mode="json", exclude_unset=True), actor)
-    if call is None:
-        return Started(run=await engine.runs.create(wanted))
+    accepted: Run | None = None
+    replay = None
     async with engine.database.transaction() as connection:
-        replay = await engine.idempotency.begin(connection, call)
+        replay = await engine.idempotency.begin(connection, call) if call else None
         if replay is None:
-            run = await engine.runs.submit(connection, wanted)
-            await engine.idempotency.finish(connection, call, resource_id=run.run_id)
-            return Started(run=run)
+            accepted = await engine.runs.submit(connection, wanted)
+            if call is not None:
+                await engine.idempotency.finish(connection, call, resource_id=accepted.run_id)
+    if accepted is not None:
+        engine.offer(accepted)
+        return Started(run=accepted)
+    earlier = str(replay.resource_id if replay else None)
     try:
-        return Started(run=await engine.runs.get(str(replay.resource_id)), replayed=True)
+        return Started(run=await engine.runs.get(earlier), replayed=True)
     except NotFoundError as error:
         raise GoneError(
-            f"the run of idempotency key {call.key!r} is over and was deleted",
-            run_id=replay.resource_id,
+            "the run of this idempotency key is over and was deleted", run_id=earlier
         ) from error
 
 

@@ -40,7 +40,7 @@ from engine.reviews.feed import Feed
 from engine.reviews.people import People
 from engine.reviews.repair import Repair
 from engine.reviews.service import Reviews
-from engine.runs import Runs
+from engine.runs import Run, Runs
 from engine.saver import require_strict_msgpack
 from engine.signals import Signals
 from engine.store_items import StoreItems
@@ -140,6 +140,14 @@ class Engine:
     permits: Permits
     worker: Worker
     sweeper: Sweeper
+
+    def offer(self, run: Run) -> None:
+        """Begin an accepted run at once if this process works and has a place free.
+
+        Called when the run's transaction is committed; its ticket comes in any case.
+        """
+        if self.options.run_worker and run.status == "queued":
+            self.worker.offer(run.thread_id)
 
     async def run_once(self) -> None:
         """Do what is due now, runs and duties, and return; for a process without `run_worker`."""

@@ -39,6 +39,7 @@ async def show_link(token: str, request: Request, engine: EngineDependency) -> R
     status_code=202,
     response_model=ReviewState,
     responses={
+        404: {"description": "No such link."},
         403: {"description": "High risk, or an edit: it is decided on the review's own page."},
         409: {"description": "The link was used, or the review is decided."},
         410: {"description": "The link or the review expired."},

@@ -51,7 +51,9 @@ async def send_signal(
     return await once(work, SignalReceipt, status=202)
 
 
-@router.get("/threads/{thread_id}/signals")
+@router.get(
+    "/threads/{thread_id}/signals", responses={404: {"description": "There is no such thread."}}
+)
 async def list_signals(thread_id: str, engine: EngineDependency) -> list[SignalView]:
     """List the events of a thread, oldest first."""
     await engine.threads.get(thread_id)
