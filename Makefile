@@ -67,11 +67,11 @@ test-postgres15: $(VENV)/dev.stamp ## Run the tests that touch SQL on Debian's P
 chaos: $(VENV)/dev.stamp ## Kill workers and count effects: KILLS=500 SEED=7
 	@$(BIN)/python -m tests.fault.chaos --kills $(or $(KILLS),500) --seed $(or $(SEED),1)
 bench: $(VENV)/dev.stamp ## Measure against named baselines: BENCH=short|long, results in build/bench
-	@$(BIN)/python tests/bench/run.py --form $(or $(BENCH),long) --output build/bench
+	@$(BIN)/python -m tests.bench.run --form $(or $(BENCH),long) --output build/bench
 shots: $(VENV)/dev.stamp ## Write screenshots of every console screen and print their folder
 	@$(BIN)/python -m pytest -q tests/e2e/test_console_shots.py --shots build/shots && echo build/shots
 compatibility: $(VENV)/dev.stamp ## Write docs/compatibility.md from the tests that prove it
-	@$(BIN)/python tests/e2e/compatibility.py
+	@$(BIN)/python -m tests.e2e.compatibility
 pruner-long: $(VENV)/dev.stamp ## Run the pruner's oracle and stateful tests in their long form
 	@$(BIN)/python -m pytest -q -m long tests/pruner
 
