@@ -115,11 +115,14 @@ async def test_a_connection_ended_by_the_server_costs_no_attempt(
     assert verdict().sound
 
 
-async def test_one_hung_connection_delays_only_its_own_run(wire: tuple[Proxy, Place]) -> None:
+async def test_one_hung_connection_delays_only_its_own_run(
+    wire: tuple[Proxy, Place], until: Any
+) -> None:
     proxy, through = wire
     async with open_engine(options(through, concurrency=8)) as engine:
         hung = await engine.runs.create(work("hung", steps=30))
         (lease,) = await _lease_wires(proxy, 1)
+        await until(through.world.exists)
         lease.hang()
 
         others = [await engine.runs.create(work(f"other{n}")) for n in range(6)]
