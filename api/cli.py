@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from api.commands import documents, new, project, reviews, threads
+from api.commands import documents, new, project, prune, reviews, threads
 from api.commands.server import CommandError
 from api.settings import Settings, load_settings
 from engine.errors import ConfigurationError
@@ -22,6 +22,7 @@ app = typer.Typer(
 )
 app.command("new")(new.new)
 app.command("submit")(documents.submit)
+app.command("prune", context_settings=prune.SETTINGS)(prune.prune)
 app.add_typer(reviews.app, name="reviews")
 app.add_typer(threads.app, name="threads")
 

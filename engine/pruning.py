@@ -4,10 +4,11 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any, Literal
 
 import psycopg
@@ -25,6 +26,7 @@ from checkpoint_pruner import (
     PrunerError,
     Report,
     Throttle,
+    Watermark,
     sweep,
 )
 from engine.database import Database, statement
@@ -170,9 +172,16 @@ class Pruning:
         trigger: Trigger,
         threads: Sequence[str] | None = None,
         candidates: Sequence[str] | None = None,
+        pins: Sequence[Pin] = (),
+        skip_threads: Sequence[str] = (),
         options: Options,
+        watermark: Watermark | None = None,
+        on_progress: Callable[[Progress], object] | None = None,
     ) -> Report | None:
         """Sweep once, in a thread of its own, and write down what came of it.
+
+        Arguments are those of `checkpoint_pruner.sweep`; threads at work are left alone, and what
+        questions and waiting runs need is pinned besides.
 
         Returns:
             The report, or None when another pruner is at work.
@@ -193,7 +202,16 @@ class Pruning:
                     for graph_id in self.registry.graph_ids
                 }
                 report = await asyncio.to_thread(
-                    self._sweep, graphs, policy, threads, candidates, options
+                    self._sweep,
+                    graphs,
+                    policy,
+                    threads=threads,
+                    candidates=candidates,
+                    pins=pins,
+                    skip_threads=skip_threads,
+                    options=options,
+                    watermark=watermark,
+                    on_progress=partial(self._on_progress, on_progress),
                 )
             outcome, told = "ok", _as_json(report)
         except AlreadyRunningError as error:
@@ -242,14 +260,7 @@ class Pruning:
             )
             return await cursor.fetchall()
 
-    def _sweep(
-        self,
-        graphs: Mapping[str, Graph],
-        policy: Policy,
-        threads: Sequence[str] | None,
-        candidates: Sequence[str] | None,
-        options: Options,
-    ) -> Report:
+    def _sweep(self, graphs: Mapping[str, Graph], policy: Policy, **settings: Any) -> Report:
         """Sweep on this thread, with a connection for the values of DeltaChannels."""
         with psycopg.connect(
             self.database.conninfo, autocommit=True, row_factory=dict_row
@@ -266,18 +277,17 @@ class Pruning:
             return sweep(
                 self.database.conninfo,
                 policy,
-                threads,
-                options=options,
-                candidates=candidates,
                 protect=_protect,
                 snapshotter=DeltaSnapshots(graph_of, saver),
-                on_progress=self._on_progress,
                 pause=self._stopping.wait,
+                **settings,
             )
 
-    def _on_progress(self, _: Progress) -> None:
+    def _on_progress(self, told: Callable[[Progress], object] | None, progress: Progress) -> None:
         if self._stopping.is_set():
             raise _StoppedError
+        if told is not None:
+            told(progress)
 
     async def _record(
         self,
@@ -304,8 +314,10 @@ class Pruning:
 
 
 def _protect(connection: psycopg.Connection[Any], thread_ids: Sequence[str]) -> Protection:
-    rows = connection.execute(statement("list_pins"), {"thread_ids": list(thread_ids)})
-    return Protection(pins=[Pin(*row) for row in rows.fetchall()])
+    given = {"thread_ids": list(thread_ids)}
+    busy = connection.execute(statement("list_busy_threads"), given).fetchall()
+    pins = connection.execute(statement("list_pins"), given).fetchall()
+    return Protection(busy=[thread_id for (thread_id,) in busy], pins=[Pin(*row) for row in pins])
 
 
 def _as_json(report: Report) -> dict[str, Any]:

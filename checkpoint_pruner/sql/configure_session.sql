@@ -7,6 +7,7 @@ SELECT
     set_config('synchronous_commit', 'off', false),
     set_config('default_transaction_isolation', 'read committed', false),
     set_config('jit', 'off', false),
+    set_config('max_parallel_workers_per_gather', '0', false),
     set_config('enable_nestloop', 'off', false),
     set_config('enable_mergejoin', 'off', false),
     set_config('work_mem', %(work_mem)s::text, false)

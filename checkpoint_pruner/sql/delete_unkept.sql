@@ -1,15 +1,20 @@
 -- Delete the checkpoints of some threads that nothing keeps, and exactly their writes.
+-- By row address, and so in the order in which they lie on disk: each page is visited once.
 , deleted AS (
     DELETE FROM checkpoints AS c
-    WHERE c.thread_id = ANY(%(thread_ids)s)
-        AND c.checkpoint_id >= %(eligible_from)s
-        AND NOT EXISTS (
-            SELECT
-            FROM kept AS k
-            WHERE k.thread_id = c.thread_id
-                AND k.checkpoint_ns = c.checkpoint_ns
-                AND k.checkpoint_id = c.checkpoint_id
-        )
+    WHERE c.ctid = ANY(ARRAY(
+        SELECT g.ctid
+        FROM checkpoints AS g
+        WHERE g.thread_id = ANY(%(thread_ids)s)
+            AND g.checkpoint_id >= %(eligible_from)s
+            AND NOT EXISTS (
+                SELECT
+                FROM kept AS k
+                WHERE k.thread_id = g.thread_id
+                    AND k.checkpoint_ns = g.checkpoint_ns
+                    AND k.checkpoint_id = g.checkpoint_id
+            )
+    ))
     RETURNING
         c.thread_id,
         c.checkpoint_ns,
@@ -18,11 +23,12 @@
 ),
 deleted_write AS (
     DELETE FROM checkpoint_writes AS w
-    USING deleted AS d
-    WHERE w.thread_id = ANY(%(thread_ids)s)
-        AND w.thread_id = d.thread_id
-        AND w.checkpoint_ns = d.checkpoint_ns
-        AND w.checkpoint_id = d.checkpoint_id
+    WHERE w.ctid = ANY(ARRAY(
+        SELECT g.ctid
+        FROM checkpoint_writes AS g
+        JOIN deleted AS d USING (thread_id, checkpoint_ns, checkpoint_id)
+        WHERE g.thread_id = ANY(%(thread_ids)s)
+    ))
     RETURNING w.thread_id, pg_column_size(w.blob) AS bytes
 )
 SELECT 'checkpoints' AS kind, d.thread_id AS name, count(*) AS count, sum(d.bytes)::bigint AS bytes

@@ -10,7 +10,7 @@ CROSS JOIN LATERAL (
     SELECT c.checkpoint
     FROM checkpoints AS c
     WHERE c.thread_id = t.thread_id
-    ORDER BY c.checkpoint_ns, c.checkpoint_id DESC
+    ORDER BY c.checkpoint_ns DESC, c.checkpoint_id DESC
     LIMIT 1
 ) AS newest
 WHERE NOT newest.checkpoint ? 'channel_values'

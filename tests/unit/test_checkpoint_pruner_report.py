@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 
 from checkpoint_pruner import Report
-from checkpoint_pruner.cli import _duration
+from checkpoint_pruner.arguments import duration
 from checkpoint_pruner.report import Vacuum, format_bytes
 
 
@@ -61,4 +61,4 @@ def test_sizes_are_told_in_the_largest_fitting_unit(size: int, text: str):
     ("text", "seconds"), [("30d", 2_592_000), ("1h30m", 5_400), ("0.5s", 0.5), ("0s", 0)]
 )
 def test_durations_are_numbers_with_units(text: str, seconds: float):
-    assert _duration(text).total_seconds() == seconds
+    assert duration(text).total_seconds() == seconds
