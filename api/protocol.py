@@ -181,7 +181,6 @@ async def _start(engine: Engine, thread_id: str, start: RunStart, *, actor: str)
             via="api",
         )
     )
-    engine.offer(run)
     return {"run_id": run.run_id}
 
 
@@ -208,7 +207,6 @@ async def _respond(
             via="api",
         )
     )
-    engine.offer(run)
     return {"run_id": run.run_id}
 
 

@@ -115,7 +115,6 @@ async def start_run(
             if call is not None:
                 await engine.idempotency.finish(connection, call, resource_id=accepted.run_id)
     if accepted is not None:
-        engine.offer(accepted)
         return Started(run=accepted)
     earlier = str(replay.resource_id if replay else None)
     try:

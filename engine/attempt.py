@@ -71,6 +71,7 @@ class Attempt:
         self._outcome = Outcome()
         self._task: asyncio.Task[None] | None = None
         self._stopped: StopReason | None = None
+        self._may_pause = True
         self._cancel_action: CancelAction | None = claim.run.cancel_action
 
     @property
@@ -136,6 +137,12 @@ class Attempt:
                 run.graph_id, config, store=self._around.store, context=context
             ) as bare:
                 graph = attached(bare, self._saver, self._around.store)
+                self._may_pause = bool(
+                    graph.interrupt_before_nodes
+                    or graph.interrupt_after_nodes
+                    or run.kwargs.get("interrupt_before")
+                    or run.kwargs.get("interrupt_after")
+                )
                 await self._stream(graph, config, context, recording)
         finally:
             if limits is not None:
@@ -216,7 +223,7 @@ class Attempt:
                 "the connection that held the thread is gone", run_id=self.claim.run.run_id
             ) from failure
         if failure is None:
-            return await self._told(None)
+            return self._ended() or await self._told(None)
         if self._stopped == "cancel":
             return await self._cancelled()
         if isinstance(failure, GraphDrained) or self._stopped == "shutdown":
@@ -232,6 +239,15 @@ class Attempt:
             )
         await _show(recording, error_event(failure))
         return await self._told("failed", error=error_payload(failure))
+
+    def _ended(self) -> Ending | None:
+        """Return the ending of a graph that ran through, known without reading its head."""
+        outcome = self._outcome
+        if self._may_pause or outcome.values is None or outcome.interrupts:
+            return None
+        return Ending(
+            status="succeeded", state_known=True, values=outcome.values, output=outcome.output()
+        )
 
     async def _cancelled(self) -> Ending:
         rolled_back = self._cancel_action == "rollback"

@@ -111,14 +111,17 @@ class Claims:
             head_checkpoint_id=row["head_checkpoint_id"],
         )
 
-    async def finish(self, connection: Connection, claim: Claim, ending: Ending) -> bool:
+    async def finish(
+        self, connection: Connection, claim: Claim, ending: Ending, *, ticket: str | None = None
+    ) -> bool:
         """Write the end of a run in one transaction; false when the run is gone or not ours.
 
         Run and thread, the questions the graph stopped at, the webhook, the log and the wake-ups
         become visible together.
         """
         run = claim.run
-        async with connection.transaction():
+        # In a pipeline statements travel together; only an answer that is read is waited for.
+        async with connection.pipeline(), connection.transaction():
             await connection.execute(
                 statement("lock_thread"), {"tenant": self.tenant, "thread_id": run.thread_id}
             )
@@ -152,6 +155,8 @@ class Claims:
                 await connection.execute(
                     statement("delete_run"), {"tenant": self.tenant, "run_id": run.run_id}
                 )
+            if ticket is not None:
+                await self.dispatcher.withdraw(connection, ticket)
             await self.bus.notify(connection, f"run:{run.run_id}")
             await self.bus.notify(connection, f"thread:{run.thread_id}")
         return True

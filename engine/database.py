@@ -1,8 +1,9 @@
 """The engine's way to Postgres: one pool, short transactions, SQL from files."""
 
-from collections.abc import AsyncIterator
+import select
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -43,12 +44,32 @@ class Database:
     conninfo: str
     pool: AsyncConnectionPool[Connection]
     tenant: str = DEFAULT_TENANT
+    _committed: dict[int, list[Callable[[], None]]] = field(default_factory=dict)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         """Yield a connection in one transaction: committed at the end, undone by an exception."""
-        async with self.pool.connection() as connection, connection.transaction():
-            yield connection
+        async with self.pool.connection() as connection:
+            callbacks: list[Callable[[], None]] = []
+            self._committed[id(connection)] = callbacks
+            try:
+                async with connection.transaction():
+                    yield connection
+            finally:
+                del self._committed[id(connection)]
+            for callback in callbacks:
+                callback()
+
+    def after_commit(self, connection: Connection, callback: Callable[[], None]) -> bool:
+        """Call back once the transaction of this connection is committed.
+
+        Returns false, and never calls, when it is not one that `transaction` began.
+        """
+        callbacks = self._committed.get(id(connection))
+        if callbacks is None:
+            return False
+        callbacks.append(callback)
+        return True
 
     async def connect(self, *, application_name: str) -> Connection:
         """Open a connection of its own, autocommit, outside the pool; the caller closes it."""
@@ -61,6 +82,17 @@ class Database:
             application_name=application_name,
             **KEEPALIVES,
         )
+
+
+async def check_if_readable(connection: Connection) -> None:
+    """Check an idle connection, without a round trip when nothing speaks against it.
+
+    A server that closed it has left a word on the socket; a healthy one is silent.
+    """
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    if poll.poll(0):
+        await AsyncConnectionPool.check_connection(connection)
 
 
 @asynccontextmanager
@@ -87,7 +119,7 @@ async def open_database(
         max_size=max_connections,
         timeout=POOL_TIMEOUT_SECONDS,
         max_lifetime=CONNECTION_MAX_LIFETIME_SECONDS,
-        check=AsyncConnectionPool.check_connection,
+        check=check_if_readable,
         open=False,
     )
     async with pool:

@@ -3,7 +3,7 @@
 import builtins
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Literal, Protocol, Self
 from uuid import uuid4
 
@@ -40,6 +40,8 @@ TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = {
     "expired": frozenset(),
 }
 CANCEL_BATCH = 1_000
+# How long a worker in the accepting process has to begin before others hear of the run.
+LOCAL_LEAD = timedelta(seconds=1.5)
 # A waiter is woken; it looks by itself only in case a wake-up was lost with a connection.
 WAIT_RECHECK_SECONDS = 30.0
 FINISHED: frozenset[RunStatus] = frozenset(
@@ -238,6 +240,17 @@ class GateBook(Protocol):
         """Make the thread's gates those that its head waits at."""
 
 
+class LocalWorker(Protocol):
+    """A worker in this process, which needs no queue to hear of work."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it could start another run now."""
+
+    def offer(self, thread_id: str, ticket: str) -> None:
+        """Work on a thread at once; the ticket is withdrawn when that is done."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Runs:
     """Accepts, shows and cancels the runs of the database's tenant.
@@ -254,6 +267,7 @@ class Runs:
     audit: Audit
     guard: QueueGuard
     webhooks: WebhookPolicy | None = None
+    local: LocalWorker | None = None
     max_attempts: int = 5
     run_timeout_seconds: float = 3600.0
 
@@ -298,7 +312,7 @@ class Runs:
                 or (request.checkpoint or {}).get("checkpoint_id"),
             )
         waits = False
-        if answers is None:
+        if answers is None and request.thread_id is not None:
             waits = await self._make_way(connection, thread_id, request)
         return await self._insert(
             connection, request, assistant, thread_id, answers=answers, waits=waits
@@ -464,22 +478,25 @@ class Runs:
 
     async def _thread(self, connection: Connection, request: RunRequest, *, resumes: bool) -> str:
         """Lock the run's thread, making it when that is asked for, and return its id."""
-        thread_id = request.thread_id or str(uuid4())
+        if request.thread_id is None and not resumes:
+            thread_id = str(uuid4())
+            await self._make_thread(connection, thread_id)
+            return thread_id
+        thread_id = request.thread_id or ""
         if await self._lock_thread(connection, thread_id):
             return thread_id
-        if resumes or (request.thread_id is not None and request.if_not_exists == "reject"):
+        if resumes or request.if_not_exists == "reject":
             raise NotFoundError("thread", thread_id)
-        await connection.execute(
-            statement("create_thread_if_missing"),
-            {
-                "tenant": self.database.tenant,
-                "thread_id": thread_id,
-                "metadata": jsonb({}),
-            },
-        )
+        await self._make_thread(connection, thread_id)
         if not await self._lock_thread(connection, thread_id):
             raise NotFoundError("thread", thread_id)  # the id belongs to another tenant
         return thread_id
+
+    async def _make_thread(self, connection: Connection, thread_id: str) -> None:
+        await connection.execute(
+            statement("create_thread_if_missing"),
+            {"tenant": self.database.tenant, "thread_id": thread_id, "metadata": jsonb({})},
+        )
 
     async def _make_way(self, connection: Connection, thread_id: str, request: RunRequest) -> bool:
         """Apply the multitask strategy; return whether the run will wait at an open gate."""
@@ -586,11 +603,28 @@ class Runs:
             raise NotFoundError("thread", columns["thread_id"])
         run = Run.from_row(row)
         if not columns["waits"]:
-            later = run.not_before if columns["after_seconds"] else None
-            await self.dispatcher.enqueue(
-                connection, run.thread_id, not_before=later, priority=run.priority
-            )
+            await self._issue(connection, run, delayed=columns["after_seconds"] > 0)
         return run
+
+    async def _issue(self, connection: Connection, run: Run, *, delayed: bool) -> None:
+        """Write the run's ticket; a worker in this process hears of it without the queue."""
+        local = self.local
+        if delayed or local is None or not local.has_room:
+            await self.dispatcher.enqueue(
+                connection,
+                run.thread_id,
+                not_before=run.not_before if delayed else None,
+                priority=run.priority,
+            )
+            return
+        # Due only if this process should not live to withdraw it.
+        ticket = await self.dispatcher.enqueue(
+            connection,
+            run.thread_id,
+            not_before=run.created_at + LOCAL_LEAD,
+            priority=run.priority,
+        )
+        self.database.after_commit(connection, lambda: local.offer(run.thread_id, ticket))
 
     async def _cancel(
         self,

@@ -40,7 +40,7 @@ from engine.reviews.feed import Feed
 from engine.reviews.people import People
 from engine.reviews.repair import Repair
 from engine.reviews.service import Reviews
-from engine.runs import Run, Runs
+from engine.runs import Runs
 from engine.saver import require_strict_msgpack
 from engine.signals import Signals
 from engine.store_items import StoreItems
@@ -141,14 +141,6 @@ class Engine:
     worker: Worker
     sweeper: Sweeper
 
-    def offer(self, run: Run) -> None:
-        """Begin an accepted run at once if this process works and has a place free.
-
-        Called when the run's transaction is committed; its ticket comes in any case.
-        """
-        if self.options.run_worker and run.status == "queued":
-            self.worker.offer(run.thread_id)
-
     async def run_once(self) -> None:
         """Do what is due now, runs and duties, and return; for a process without `run_worker`."""
         await self.sweeper.sweep_once()
@@ -219,6 +211,35 @@ async def _assemble(
     )
     assistants = Assistants(database=database, registry=registry)
     gates = Gates(database=database, audit=audit, bus=bus, defaults=own.gates)
+    permits = Permits(database=database, bus=bus)
+    worker_id = new_worker_id()
+    worker = Worker(
+        database=database,
+        bus=bus,
+        events=events,
+        dispatcher=dispatcher,
+        claims=Claims(
+            tenant=database.tenant,
+            worker_id=worker_id,
+            bus=bus,
+            dispatcher=dispatcher,
+            gates=gates,
+            audit=audit,
+            outbox=outbox,
+        ),
+        surroundings=Surroundings(
+            database=database,
+            registry=registry,
+            store=store,
+            permits=permits,
+            llm_limits=own.llm_limits,
+        ),
+        worker_id=worker_id,
+        concurrency=options.concurrency,
+        heartbeat_seconds=options.heartbeat_seconds,
+        drain_seconds=options.drain_seconds,
+        max_value_bytes=options.max_state_bytes,
+    )
     runs = Runs(
         database=database,
         dispatcher=dispatcher,
@@ -227,6 +248,7 @@ async def _assemble(
         gates=gates,
         audit=audit,
         webhooks=policy,
+        local=worker if options.run_worker else None,
         guard=QueueGuard(
             database=database,
             max_depth=options.max_queue_depth,
@@ -266,35 +288,6 @@ async def _assemble(
     )
     states = ThreadStates(threads=threads, registry=registry, store=store)
     idempotency = Idempotency(database=database)
-    permits = Permits(database=database, bus=bus)
-    worker_id = new_worker_id()
-    worker = Worker(
-        database=database,
-        bus=bus,
-        events=events,
-        dispatcher=dispatcher,
-        claims=Claims(
-            tenant=database.tenant,
-            worker_id=worker_id,
-            bus=bus,
-            dispatcher=dispatcher,
-            gates=gates,
-            audit=audit,
-            outbox=outbox,
-        ),
-        surroundings=Surroundings(
-            database=database,
-            registry=registry,
-            store=store,
-            permits=permits,
-            llm_limits=own.llm_limits,
-        ),
-        worker_id=worker_id,
-        concurrency=options.concurrency,
-        heartbeat_seconds=options.heartbeat_seconds,
-        drain_seconds=options.drain_seconds,
-        max_value_bytes=options.max_state_bytes,
-    )
     sweeper = Sweeper(
         database=database,
         dispatcher=dispatcher,

@@ -71,6 +71,7 @@ class Worker:
     _places: asyncio.Semaphore = field(init=False)
     _forgiven: dict[str, str] = field(default_factory=dict, init=False)
     _ended: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _tickets: dict[str, str] = field(default_factory=dict, init=False)
     _background: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
@@ -100,10 +101,14 @@ class Worker:
             with suppress(asyncio.CancelledError):
                 await keeper
 
-    def offer(self, thread_id: str) -> None:
-        """Work on a thread at once if a place is free; its ticket comes anyway."""
-        if self.draining or self._places.locked():
-            return
+    @property
+    def has_room(self) -> bool:
+        """Whether a run that is offered now would start at once."""
+        return not self.draining and len(self._busy) < self.concurrency
+
+    def offer(self, thread_id: str, ticket: str) -> None:
+        """Work on a thread at once; the ticket is withdrawn with the end of its next run."""
+        self._tickets[thread_id] = ticket
         self._spawn(self.work_on(thread_id))
 
     async def drain(self) -> None:
@@ -151,6 +156,7 @@ class Worker:
                 self._spawn(self._try_again(thread_id))
         finally:
             del self._busy[thread_id]
+            self._tickets.pop(thread_id, None)
 
     # Inside
 
@@ -202,7 +208,9 @@ class Worker:
                 ending = await attempt.execute(recording, cancellations)
                 await recording.flush()
                 async with saver.exclusive() as connection:
-                    written = await self.claims.finish(connection, claim, ending)
+                    written = await self.claims.finish(
+                        connection, claim, ending, ticket=self._tickets.pop(run.thread_id, None)
+                    )
                 if written:
                     await recording.finish(ending.status)
         except (psycopg.Error, LeaseLostError):

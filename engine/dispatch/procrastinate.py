@@ -64,15 +64,20 @@ class ProcrastinateDispatcher:
         *,
         not_before: datetime | None = None,
         priority: int = 0,
-    ) -> None:
+    ) -> str:
         """Issue a ticket within the caller's transaction."""
-        await self._app.configure_task(
+        job_id = await self._app.configure_task(
             TASK,
             queue=QUEUE,
             priority=priority,
             schedule_at=not_before,
             connection=connection,
         ).defer_async(thread_id=thread_id)
+        return str(job_id)
+
+    async def withdraw(self, connection: Connection, ticket: str) -> None:
+        """Take a ticket back that no consumer has fetched."""
+        await connection.execute(statement("withdraw_ticket"), {"ticket": int(ticket)})
 
     async def reissue(self, connection: Connection, priorities: Mapping[str, int]) -> int:
         """Issue tickets for those of the threads that have none waiting; return how many."""
