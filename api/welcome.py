@@ -12,6 +12,7 @@ import httpx
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
 
+from api.commands.server import command
 from api.settings import Settings
 from engine.project import Project
 
@@ -69,21 +70,15 @@ def _document(path: Path) -> dict[str, str]:
     }
 
 
-def _command() -> str:
-    """Return how to call this program from the folder where it was started."""
-    command, here = Path(sys.argv[0]).absolute(), Path.cwd()
-    return str(command.relative_to(here)) if command.is_relative_to(here) else "holdfast"
-
-
 async def _waiting(address: str, *, can_submit: bool) -> list[str]:
     async with httpx.AsyncClient(base_url=address) as http:
         response = await http.get("/reviews", params={"limit": SHOWN_REVIEWS})
         response.raise_for_status()
         body: Any = response.json()
     reviews = body["reviews"]
-    shown = _command()
+    submit = command("submit YOUR-INVOICE.xml", address)
     if not reviews:
-        hint = f"; try: {shown} submit YOUR-INVOICE.xml" if can_submit else ""
+        hint = f"; try: {submit}" if can_submit else ""
         return [f"nothing waits for a review{hint}"]
     lines = ["waiting for a review:"]
     lines += [f"  {review['id']}  {review['title']}" for review in reviews]
@@ -91,7 +86,7 @@ async def _waiting(address: str, *, can_submit: bool) -> list[str]:
     lines += [
         "",
         "next, in another terminal:",
-        f"  {shown} reviews show {first}",
-        f"  {shown} reviews approve {first}",
+        f"  {command(f'reviews show {first}', address)}",
+        f"  {command(f'reviews approve {first}', address)}",
     ]
-    return [*lines, f"  {shown} submit YOUR-INVOICE.xml"] if can_submit else lines
+    return [*lines, f"  {submit}"] if can_submit else lines

@@ -16,7 +16,15 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from api.commands.output import console as make_console
-from api.commands.server import CommandError, JsonOption, UrlOption, explained, sdk
+from api.commands.server import (
+    DEFAULT_URL,
+    CommandError,
+    JsonOption,
+    UrlOption,
+    command,
+    explained,
+    sdk,
+)
 
 # Base64 makes four characters of three bytes.
 BASE64_GROWTH = 4 / 3
@@ -57,7 +65,7 @@ def submit(
         bool, typer.Option("--wait", help="Wait through the reviews until the end.")
     ] = False,
     as_json: JsonOption = False,
-    url: UrlOption = "http://127.0.0.1:2024",
+    url: UrlOption = DEFAULT_URL,
 ) -> None:
     """Start one thread per document and show how far it gets.
 
@@ -77,11 +85,9 @@ def submit(
         chosen = graph or _default_graph(client)
         limit = _largest_document(client)
     if len(files) == 1:
-        outcomes = [_follow_one(client, files[0], chosen, limit, wait=wait, console=console)]
+        outcomes = [_follow_one(url, files[0], chosen, limit, wait=wait, console=console)]
     else:
-        outcomes = list(
-            _follow_many(client, files, chosen, limit, wait=wait, console=console, url=url)
-        )
+        outcomes = list(_follow_many(url, files, chosen, limit, wait=wait, console=console))
     for outcome in outcomes:
         if as_json:
             typer.echo(json.dumps(asdict(outcome)))
@@ -123,7 +129,7 @@ def _document(path: Path, limit: int) -> dict[str, str]:
 
 
 def _follow_one(
-    client: SyncLangGraphClient,
+    url: str,
     path: Path,
     graph: str,
     limit: int,
@@ -132,21 +138,20 @@ def _follow_one(
     console: Console,
 ) -> Outcome:
     try:
-        with explained("the server"):
-            return _run(client, path, graph, limit, wait=wait, console=console)
+        with explained(url):
+            return _run(url, path, graph, limit, wait=wait, console=console)
     except CommandError as error:
         return Outcome(file=str(path), status="failed", error=str(error))
 
 
 def _follow_many(
-    client: SyncLangGraphClient,
+    url: str,
     files: Sequence[Path],
     graph: str,
     limit: int,
     *,
     wait: bool,
     console: Console,
-    url: str,
 ) -> Iterator[Outcome]:
     quiet = make_console(quiet=True)
     columns = (
@@ -161,9 +166,7 @@ def _follow_many(
     ):
         task = progress.add_task("documents", total=len(files))
         futures = {
-            pool.submit(
-                _follow_one, sdk(url), path, graph, limit, wait=wait, console=quiet
-            ): position
+            pool.submit(_follow_one, url, path, graph, limit, wait=wait, console=quiet): position
             for position, path in enumerate(files)
         }
         outcomes: dict[int, Outcome] = {}
@@ -174,7 +177,7 @@ def _follow_many(
 
 
 def _run(
-    client: SyncLangGraphClient,
+    url: str,
     path: Path,
     graph: str,
     limit: int,
@@ -182,6 +185,7 @@ def _run(
     wait: bool,
     console: Console,
 ) -> Outcome:
+    client = sdk(url)
     document = _document(path, limit)
     console.print(f"[bold]{path.name}[/bold]")
     thread = client.threads.create(metadata={"document": path.name}, graph_id=graph)
@@ -196,7 +200,7 @@ def _run(
     failure = _show_progress(parts, console)
     outcome = _outcome(client, path, thread_id, failure)
     while wait and outcome.status == "waiting":
-        _print(console, outcome, "")
+        _print(console, outcome, url)
         _wait_for_next_run(client, thread_id, console)
         outcome = _outcome(client, path, thread_id, None)
     return outcome
@@ -267,7 +271,9 @@ def _print(console: Console, outcome: Outcome, url: str) -> None:
         console.print(f"[yellow]⏸[/yellow] {name}: {summary}", soft_wrap=True)
         for review in outcome.reviews:
             console.print(f"  review {review}")
-            console.print(f"  decide with: holdfast reviews show {review}", soft_wrap=True)
+            console.print(
+                f"  decide with: {command(f'reviews show {review}', url)}", soft_wrap=True
+            )
     else:
         stage = f"{outcome.stage}: " if outcome.stage else ""
         summary = escape(outcome.summary or "done")

@@ -17,6 +17,7 @@ from api.commands.server import (
     UrlOption,
     UserOption,
     call,
+    command,
     explained,
     http,
 )
@@ -33,6 +34,8 @@ MessageOption = Annotated[
 NoteOption = Annotated[
     str | None, typer.Option("--note", help="For colleagues only; kept in the audit log.")
 ]
+
+OPTIONS = {"approve": "", "edit": " --set FIELD=VALUE", "reject": ' --reason "WHY"'}
 
 
 @app.command("list")
@@ -94,7 +97,7 @@ def show(
     if as_json:
         typer.echo(json.dumps(shown))
     else:
-        _print(shown)
+        _print(shown, url)
 
 
 @app.command()
@@ -115,7 +118,7 @@ def approve(
     with explained(url), http(url, user) as client:
         seen = _find(client, review)
         body = {"type": "approve", "message": message, "note": note}
-        _report(_decide(client, seen, body), as_json=as_json)
+        _report(_decide(client, seen, body), url, as_json=as_json)
 
 
 @app.command()
@@ -138,7 +141,7 @@ def reject(
     with explained(url), http(url, user) as client:
         seen = _find(client, review)
         body = {"type": "reject", "message": message, "note": note}
-        _report(_decide(client, seen, body), as_json=as_json)
+        _report(_decide(client, seen, body), url, as_json=as_json)
 
 
 @app.command()
@@ -171,7 +174,7 @@ def edit(
             raise CommandError(f"review {seen['id']} proposes nothing that could be edited")
         changed = _json(args) if args is not None else _changed(seen["actions"][0], changes or [])
         body = {"type": "edit", "args": changed, "message": message, "note": note}
-        _report(_decide(client, seen, body), as_json=as_json)
+        _report(_decide(client, seen, body), url, as_json=as_json)
 
 
 def _find(client: Any, given: str) -> dict[str, Any]:
@@ -201,7 +204,7 @@ def _decide(client: Any, seen: Mapping[str, Any], body: Mapping[str, Any]) -> di
     return decided
 
 
-def _report(state: Mapping[str, Any], *, as_json: bool) -> None:
+def _report(state: Mapping[str, Any], url: str, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(state))
         return
@@ -217,7 +220,8 @@ def _report(state: Mapping[str, Any], *, as_json: bool) -> None:
         became = f"{decision} counted, {state['quorum']} votes are needed"
     out = console()
     out.print(escape(f"{state['title']}: {became}"), soft_wrap=True)
-    out.print(f"follow it with: holdfast threads show {state['thread_id']}", soft_wrap=True)
+    follow = command(f"threads show {state['thread_id']}", url)
+    out.print(f"follow it with: {escape(follow)}", soft_wrap=True)
 
 
 def _json(text: str) -> Any:
@@ -260,7 +264,7 @@ def _posted(shown: Sequence[Field]) -> list[tuple[str, str]]:
     return form
 
 
-def _print(shown: Mapping[str, Any]) -> None:
+def _print(shown: Mapping[str, Any], url: str) -> None:
     out = console()
     out.print(f"[bold]{escape(shown['title'])}[/bold]", soft_wrap=True)
     facts = [
@@ -293,8 +297,9 @@ def _print(shown: Mapping[str, Any]) -> None:
     elif shown["state"] in ("open", "claimed"):
         out.print("\ndecide with:")
         for one in shown["allowed"]:
-            if one in ("approve", "edit", "reject"):
-                out.print(f"  holdfast reviews {one} {shown['id']}", soft_wrap=True)
+            if one in OPTIONS:
+                typed = command(f"reviews {one} {shown['id']}{OPTIONS[one]}", url)
+                out.print(f"  {escape(typed)}", soft_wrap=True)
 
 
 def _print_field(out: Console, one: Field) -> None:

@@ -1,8 +1,10 @@
 """The way to a server: the official SDK, and one place that says failures in sentences."""
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated, Any
 
 import httpx
@@ -10,7 +12,9 @@ import typer
 from langgraph_sdk import get_sync_client
 from langgraph_sdk.client import SyncLangGraphClient
 
-DEFAULT_URL = "http://127.0.0.1:2024"
+USUAL_PORT = "2024"
+# A port in the environment moves `holdfast serve` and the commands that talk to it alike.
+DEFAULT_URL = f"http://127.0.0.1:{os.environ.get('HOLDFAST_PORT') or USUAL_PORT}"
 # A run may stay at one node for as long as a model takes; the server sends heartbeats meanwhile.
 TIMEOUT_SECONDS = (5.0, 300.0, 300.0, 5.0)  # connect, read, write, wait for a connection
 
@@ -31,6 +35,14 @@ class CommandError(Exception):
     def __init__(self, message: str, *, code: int = 1) -> None:
         super().__init__(message)
         self.code = code
+
+
+def command(words: str, url: str) -> str:
+    """Return a command line to type in the folder of this call, for the server at `url`."""
+    program, here = Path(sys.argv[0]).absolute(), Path.cwd()
+    typed = str(program.relative_to(here)) if program.is_relative_to(here) else "holdfast"
+    elsewhere = "" if url == f"http://127.0.0.1:{USUAL_PORT}" else f" --url {url}"
+    return f"{typed} {words}{elsewhere}"
 
 
 def sdk(url: str) -> SyncLangGraphClient:

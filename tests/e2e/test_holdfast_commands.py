@@ -118,3 +118,32 @@ def _ended(holdfast: Run, thread_id: str) -> dict[str, Any]:
         if shown["thread"]["status"] in ("idle", "error"):
             return shown
     pytest.fail(f"thread {thread_id} did not end: {shown['thread']['status']}")
+
+
+def test_what_is_to_be_typed_next_names_a_server_that_is_not_at_the_usual_port(
+    holdfast: Run,
+) -> None:
+    submitted = holdfast("submit", str(SAMPLES / "acme-office-supplies.xml")).stdout
+    review = submitted.partition("reviews show ")[2].split()[0]
+
+    shown = holdfast("reviews", "show", review).stdout
+
+    assert f"reviews show {review} --url http://127.0.0.1:" in submitted
+    assert f'reviews reject {review} --reason "WHY" --url http://127.0.0.1:' in shown
+
+
+def test_the_commands_look_where_a_port_in_the_environment_puts_the_server() -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "HOLDFAST_URL"}
+
+    ended = subprocess.run(
+        [sys.executable, "-m", "api", "reviews", "list"],
+        cwd=PROJECT,
+        env={**environment, "HOLDFAST_PORT": "1"},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
+
+    assert ended.returncode == 2
+    assert "http://127.0.0.1:1;" in ended.stderr
