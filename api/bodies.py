@@ -52,7 +52,7 @@ class StrictBodies:
             except InvalidValueError as error:
                 await answer(error)(scope, receive, send)
                 return
-            scope = {**scope, "headers": _as_json(scope["headers"])}
+            scope["headers"] = _as_json(scope["headers"])  # in place: others read the scope later
         await self.app(scope, _replay(messages, receive), send)
 
     async def _read(self, headers: Headers, receive: Receive) -> tuple[list[Message], bytes]:

@@ -1,6 +1,8 @@
 """The installed server as a process of its own, on a free port and a database of its own."""
 
+import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -9,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -136,3 +139,46 @@ def server(start_server: Callable[..., Server]) -> Server:
 def graph_server(start_server: Callable[..., Server]) -> Server:
     """Return one server with the small graphs of the tests, shared by the tests of a session."""
     return start_server(config=PROJECT / "tests" / "graphs" / "langgraph.json")
+
+
+COUNTER = re.compile(r'^lg_api_http_requests_total\{method="(\w+)",path="([^"]+)",status="2\d\d"\}')
+
+
+@pytest.fixture(scope="session")
+def compatibility_record() -> Iterator[dict[str, Any] | None]:
+    """Collect what each test had the server do, when `make compatibility` asks for it."""
+    path = os.environ.get("HOLDFAST_COMPATIBILITY")
+    record: dict[str, Any] | None = {"served": {}, "openapi": {}} if path else None
+    yield record
+    if path:
+        Path(path).write_text(json.dumps(record))
+
+
+@pytest.fixture(autouse=True)
+def operations_served(
+    request: pytest.FixtureRequest, compatibility_record: dict[str, Any] | None
+) -> Iterator[None]:
+    """Note the operations that the server answered during a test that passed."""
+    if compatibility_record is None or "graph_server" not in request.fixturenames:
+        yield
+        return
+    url = request.getfixturevalue("graph_server").url
+    failures = request.session.testsfailed
+    before = _served(url)
+    yield
+    after = _served(url)
+    compatibility_record["openapi"] = httpx.get(f"{url}/openapi.json").json()
+    if request.session.testsfailed == failures:
+        compatibility_record["served"][request.node.nodeid] = [
+            list(operation) for operation in after if after[operation] > before.get(operation, 0)
+        ]
+
+
+def _served(url: str) -> dict[tuple[str, str], float]:
+    counts: dict[tuple[str, str], float] = {}
+    for line in httpx.get(f"{url}/metrics").text.splitlines():
+        found = COUNTER.match(line)
+        if found and found[2] != "/metrics":  # our own asking
+            key = (found[1], found[2])
+            counts[key] = counts.get(key, 0) + float(line.rpartition(" ")[2])
+    return counts
