@@ -18,6 +18,7 @@ from langgraph.runtime import RunControl
 from langgraph.types import Command, Interrupt, Send
 
 from engine.protocol_v2 import stream_protocol_events
+from engine.stream_modes import SubgraphLives, ToolWords
 from engine.wire import error_payload, to_json
 
 log = logging.getLogger(__name__)
@@ -32,9 +33,12 @@ Mode = Literal[
     "checkpoints",
     "debug",
     "tools",
+    "lifecycle",
     "events",
 ]
 MODES: frozenset[str] = frozenset(get_args(Mode))
+# The API's names that LangGraph knows under others.
+LANGGRAPH_MODES = {"messages-tuple": "messages", "lifecycle": "tasks"}
 INTERRUPT_KEY = "__interrupt__"
 NAMESPACE_SEPARATOR = "|"
 HIDDEN_TAG = "langsmith:hidden"
@@ -163,16 +167,23 @@ async def run_graph(
         if "events" in options.modes
         else _plain_chunks(graph, value, config, arguments, encoder)
     )
-    async with aclosing(chunks):
-        async for chunk in chunks:
-            if isinstance(chunk, StreamEvent):
+    try:
+        async with aclosing(chunks):
+            async for chunk in chunks:
+                if isinstance(chunk, StreamEvent):
+                    if wanted():
+                        yield chunk
+                    continue
+                _observe(outcome, chunk)
                 if wanted():
-                    yield chunk
-                continue
-            _observe(outcome, chunk)
-            if wanted():
-                for event in encoder.encode(chunk):
-                    yield event
+                    for event in encoder.encode(chunk):
+                        yield event
+    except Exception as error:
+        for event in encoder.close("failed", error):
+            yield event
+        raise
+    for event in encoder.close("interrupted" if outcome.interrupts else "completed"):
+        yield event
 
 
 def error_event(error: BaseException) -> StreamEvent:
@@ -187,33 +198,48 @@ class _Encoder:
         self._asked = set(options.modes)
         self._subgraphs = options.subgraphs
         self._messages: dict[str, BaseMessage] = {}
+        self._tools = ToolWords()
+        self._lives = SubgraphLives() if "lifecycle" in self._asked else None
 
     @property
     def graph_modes(self) -> list[str]:
         """LangGraph's own modes; `values` is always among them, for the run's outcome."""
         modes = {"values"}
         for mode in self._asked:
-            if mode == "messages-tuple":
-                modes.add("messages")
-            elif mode != "events":
-                modes.add(mode)
+            if mode != "events":
+                modes.add(LANGGRAPH_MODES.get(mode, mode))
         return sorted(modes)
 
     @property
     def subgraphs(self) -> bool:
-        return self._subgraphs
+        """Whether the graph tells of its subgraphs; their lives cannot be seen without."""
+        return self._subgraphs or self._lives is not None
 
     def encode(self, chunk: Chunk) -> list[StreamEvent]:
         """Return the events of one chunk: none when nobody asked for its mode."""
         namespace, mode, payload = chunk
+        events = []
+        if mode == "tasks" and self._lives is not None:
+            events = [
+                _named("lifecycle", *life) for life in self._lives.observe(namespace, payload)
+            ]
+        if namespace and not self._subgraphs:
+            return events
         if mode == "messages":
-            return self._encode_message(payload)
+            return events + self._encode_message(payload)
         if mode not in self._asked:
-            return []
+            return events
         if mode == "debug":
             payload = _with_checkpoint(payload)
-        name = NAMESPACE_SEPARATOR.join((mode, *namespace))
-        return [StreamEvent(name, to_json(payload))]
+        elif mode == "tools":
+            payload = self._tools.reword(payload)
+        return [*events, _named(mode, namespace, payload)]
+
+    def close(self, event: str, error: BaseException | None = None) -> list[StreamEvent]:
+        """Return the ends of subgraphs that nothing told of."""
+        if self._lives is None:
+            return []
+        return [_named("lifecycle", *life) for life in self._lives.close(event, error)]
 
     def _encode_message(self, payload: tuple[BaseMessage, dict[str, Any]]) -> list[StreamEvent]:
         message, metadata = payload
@@ -283,6 +309,10 @@ async def _event_chunks(
             yield part if encoder.subgraphs else ((), *part)
             continue
         yield StreamEvent("events", to_json(event))
+
+
+def _named(mode: str, namespace: tuple[str, ...], payload: Any) -> StreamEvent:
+    return StreamEvent(NAMESPACE_SEPARATOR.join((mode, *namespace)), to_json(payload))
 
 
 def _observe(outcome: Outcome, chunk: Chunk) -> None:

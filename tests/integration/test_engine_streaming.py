@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from langchain_core.messages import HumanMessage
+from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.tools import tool
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.errors import GraphDrained
+from langgraph.graph import END, START, MessagesState, StateGraph
+from langgraph.prebuilt import ToolNode
 from langgraph.runtime import RunControl
 from langgraph.stream.transformers import UpdatesTransformer
 
@@ -21,6 +24,7 @@ from engine.streaming import (
     run_graph,
 )
 
+NESTED = runpy.run_path(str(Path(__file__).parents[1] / "graphs" / "nested.py"))
 TALK = runpy.run_path(str(Path(__file__).parents[1] / "graphs" / "talk.py"))
 RUN_ID = "1f0a1b2c-0000-4000-8000-000000000001"
 
@@ -57,6 +61,17 @@ class Session:
 @pytest.fixture
 def session() -> Session:
     return Session()
+
+
+@tool
+def double(number: int) -> int:
+    """Double a number."""
+    return 2 * number
+
+
+def tool_graph() -> StateGraph:
+    builder = StateGraph(MessagesState).add_node("tools", ToolNode([double]))
+    return builder.add_edge(START, "tools").add_edge("tools", END)
 
 
 def said(**more: Any) -> dict[str, Any]:
@@ -187,6 +202,41 @@ async def test_debug_events_can_be_forked_from(session):
     assert points[0]["parent_checkpoint"] is None
     assert points[1]["parent_checkpoint"] == points[0]["checkpoint"]
     assert set(points[0]["checkpoint"]) == {"thread_id", "checkpoint_id", "checkpoint_ns"}
+
+
+async def test_the_life_of_a_subgraph_is_told_without_its_other_events(session):
+    events = await session.run(said(), "lifecycle", "updates")
+
+    lives = [json.loads(event.data) for event in events if event.event.startswith("lifecycle|")]
+    assert [life["event"] for life in lives] == ["started", "completed"]
+    assert lives[0]["namespace"][0].startswith("draft:")
+    assert not [name for name in names(events) if name.startswith("updates|")]
+
+
+async def test_a_subgraph_that_stops_at_a_question_is_interrupted():
+    session = Session()
+    session.graph = NESTED["graph"].compile(checkpointer=InMemorySaver())
+    events = await session.run({"input": {"text": "why"}}, "lifecycle")
+
+    lives = [json.loads(event.data)["event"] for event in events if "|" in event.event]
+    assert lives == ["started", "interrupted"]
+
+
+async def test_tool_calls_are_told_in_the_clients_words():
+    session = Session()
+    session.graph = tool_graph().compile(checkpointer=InMemorySaver())
+    call = {"name": "double", "args": {"number": 2}, "id": "c1", "type": "tool_call"}
+    asked = AIMessage("", tool_calls=[call])
+    events = await session.run({"input": {"messages": [asked]}}, "tools")
+
+    started, ended = data(events, "tools")
+    assert started == {
+        "event": "on_tool_start",
+        "toolCallId": "c1",
+        "name": "double",
+        "input": {"number": 2},
+    }
+    assert (ended["event"], ended["name"]) == ("on_tool_end", "double")
 
 
 async def test_callback_events_come_beside_the_other_modes(session):
