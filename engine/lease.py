@@ -5,6 +5,8 @@ when it is lost (the process died, the network broke, another worker ended its b
 free at once and nothing more can be written through it.
 """
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import psycopg
@@ -34,17 +36,21 @@ class LeaseConnection:
         """Whether the connection is known to be gone."""
         return self.connection.closed or self.connection.broken
 
-    async def take(self, thread_id: str) -> bool:
-        """Take the thread's lease; false when somebody has it."""
+    @asynccontextmanager
+    async def take(self, thread_id: str) -> AsyncIterator[Connection]:
+        """Yield the connection in a transaction that takes the thread's lease, if it is free.
+
+        What the block executes travels along. `thread_id` is set afterwards if the lease is ours.
+        """
         with bounded(self.connection):
-            cursor = await self.connection.execute(
-                statement("try_lease"), {"tenant": self.tenant, "thread_id": thread_id}
-            )
-            row = await cursor.fetchone()
-        if row is None or not row["taken"]:
-            return False
-        self.thread_id = thread_id
-        return True
+            async with self.connection.pipeline():
+                cursor = await self.connection.execute(
+                    statement("try_lease"), {"tenant": self.tenant, "thread_id": thread_id}
+                )
+                yield self.connection
+                row = await cursor.fetchone()
+        if row is not None and row["taken"] == "true":
+            self.thread_id = thread_id
 
     async def release(self) -> bool:
         """Give the thread free; return whether it has more to do.
@@ -54,9 +60,10 @@ class LeaseConnection:
         """
         key = {"tenant": self.tenant, "thread_id": self.thread_id}
         with bounded(self.connection):
-            await self.connection.execute(statement("release_lease"), key)
-            cursor = await self.connection.execute(statement("is_run_due"), key)
-            row = await cursor.fetchone()
+            async with self.connection.pipeline():
+                await self.connection.execute(statement("release_lease"), key)
+                cursor = await self.connection.execute(statement("is_run_due"), key)
+                row = await cursor.fetchone()
         self.thread_id = None
         return row is not None and bool(row["due"])
 

@@ -280,7 +280,8 @@ class Runs:
         """Write a run and its ticket: once this transaction is committed the run will be done.
 
         Raises:
-            NotFoundError: no such assistant, or no such thread and `if_not_exists` is `reject`.
+            NotFoundError: no such assistant or checkpoint, or no such thread and `if_not_exists` is
+                `reject`.
             ThreadBusyError: the thread is at work or waits at a gate, and the strategy is `reject`.
             ConflictError: a resume that no open gate waits for, or a command past an open gate.
             InvalidValueError: a field does not fit.
@@ -314,9 +315,10 @@ class Runs:
         waits = False
         if answers is None and request.thread_id is not None:
             waits = await self._make_way(connection, thread_id, request)
-        return await self._insert(
-            connection, request, assistant, thread_id, answers=answers, waits=waits
-        )
+        async with connection.pipeline():
+            return await self._insert(
+                connection, request, assistant, thread_id, answers=answers, waits=waits
+            )
 
     async def submit_resume(
         self,
@@ -555,6 +557,8 @@ class Runs:
         waits: bool,
     ) -> Run:
         run_id = request.run_id or str(uuid4())
+        kwargs = _kwargs(request, assistant, resumes=answers is not None)
+        await self._hold_checkpoint(connection, thread_id, kwargs["checkpoint_id"])
         kind: RunKind = "input" if answers is None else "resume"
         kind = request.kind if request.kind == "cron" and answers is None else kind
         payload: Mapping[str, Any] = {"input": request.input}
@@ -575,7 +579,7 @@ class Runs:
                 "graph_id": assistant.graph_id,
                 "kind": kind,
                 "payload": jsonb(payload),
-                "kwargs": jsonb(_kwargs(request, assistant, resumes=answers is not None)),
+                "kwargs": jsonb(kwargs),
                 "metadata": jsonb(request.metadata),
                 "multitask_strategy": request.multitask_strategy,
                 "priority": PRIORITY[kind] if request.priority is None else request.priority,
@@ -592,6 +596,22 @@ class Runs:
         if answers is not None:
             await self.gates.link_run(connection, answers.gate_ids, run_id)
         return run
+
+    async def _hold_checkpoint(
+        self, connection: Connection, thread_id: str, checkpoint_id: str | None
+    ) -> None:
+        """Check that a starting point exists: LangGraph would start a missing one from nothing.
+
+        The lock lasts until the run is in the ledger, from where the pruner spares it.
+        """
+        if not checkpoint_id:
+            return
+        cursor = await connection.execute(
+            statement("hold_checkpoint"),
+            {"thread_id": thread_id, "checkpoint_ns": "", "checkpoint_id": checkpoint_id},
+        )
+        if await cursor.fetchone() is None:
+            raise NotFoundError("checkpoint", checkpoint_id)
 
     async def _write(self, connection: Connection, columns: Mapping[str, Any]) -> Run:
         cursor = await connection.execute(

@@ -164,20 +164,18 @@ class Worker:
         """Take the lease, run what is due, give it back; return whether more came meanwhile."""
         lease = await self._connection()
         try:
-            if not await lease.take(thread_id):
-                self._idle.append(lease)
-                return False
             async with self.bus.subscribe(f"cancel:{thread_id}") as cancellations:
-                while not self.draining:
-                    with bounded(lease.connection) as connection:
-                        claim = await self.claims.claim(
-                            connection,
-                            thread_id,
-                            forgiven_run_id=self._forgiven.pop(thread_id, None),
-                        )
-                    if claim is None:
-                        break
+                async with lease.take(thread_id):
+                    claim = await self._claim(lease, thread_id)
+                if lease.thread_id is None:
+                    self._idle.append(lease)
+                    return False
+                while claim is not None:
                     await self._attempt(lease, claim, cancellations)
+                    if self.draining:
+                        break
+                    with bounded(lease.connection):
+                        claim = await self._claim(lease, thread_id)
             more = await lease.release()
         except BaseException:
             # Nobody knows what state it is in, and closing it frees the lease.
@@ -185,6 +183,11 @@ class Worker:
             raise
         self._idle.append(lease)
         return more
+
+    async def _claim(self, lease: LeaseConnection, thread_id: str) -> Claim | None:
+        return await self.claims.claim(
+            lease.connection, thread_id, forgiven_run_id=self._forgiven.pop(thread_id, None)
+        )
 
     async def _attempt(
         self, lease: LeaseConnection, claim: Claim, cancellations: Subscription
@@ -212,6 +215,7 @@ class Worker:
                         connection, claim, ending, ticket=self._tickets.pop(run.thread_id, None)
                     )
                 if written:
+                    self.bus.wake_locally(f"run:{run.run_id}")
                     await recording.finish(ending.status)
         except (psycopg.Error, LeaseLostError):
             self._forgiven[run.thread_id] = run.run_id

@@ -25,6 +25,8 @@ WITH due AS (
     ) AS waiting
     WHERE runs.tenant = %(tenant)s
         AND runs.thread_id = %(thread_id)s
+        -- Unset outside the transaction that took the lease; false where it was not to be had.
+        AND coalesce(nullif(current_setting('holdfast.leased', true), ''), 'true') = 'true'
         AND (
             runs.status = 'running'
             OR (
