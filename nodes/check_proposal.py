@@ -74,9 +74,11 @@ def _refuse(state: PurchaseOrder, violations: list[Violation]) -> Move:
             "summary": f"proposal refused ({repairs} of {MAX_REPAIRS}): {last}",
             "next": "propose again",
         }
-    reasons: list[Reason] = [
-        {"code": violation["code"], "message": violation["message"]} for violation in kept
-    ]
+    reasons: list[Reason] = []
+    for violation in kept:
+        reason: Reason = {"code": violation["code"], "message": violation["message"]}
+        if reason not in reasons:
+            reasons.append(reason)
     return {
         "violations": kept,
         "reasons": reasons,

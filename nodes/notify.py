@@ -1,5 +1,7 @@
 """Tells the requester how it ended, and settles what the end means for the next document."""
 
+import hashlib
+
 from langchain_core.runnables import RunnableConfig
 
 from nodes.services import JSON, Effects, Notifier, Orders, Suppliers
@@ -49,7 +51,8 @@ async def notify(
 def notice_key(state: PurchaseOrder, thread_id: str, audience: str) -> str:
     """Return the key of a notice about how a process ended."""
     order = state.get("order")
-    document = state.get("document")
-    reference = document["ref"] if isinstance(document, dict) and "ref" in document else "none"
-    about = order["order_id"] if order else f"{thread_id}:{reference[:16]}"
-    return f"{about}:{state['stage'].lower()}:{audience}"
+    if order is not None:
+        return f"{order['order_id']}:{state['stage'].lower()}:{audience}"
+    # A thread may be given one document after another: each end is told by what it says.
+    said = hashlib.sha256(state["summary"].encode()).hexdigest()[:16]
+    return f"{thread_id}:{said}:{state['stage'].lower()}:{audience}"

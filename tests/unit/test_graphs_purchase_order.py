@@ -162,6 +162,15 @@ class TestDocuments:
         assert await desk.visited() == ["read_document", "notify"]
         assert await desk.budget() == before
 
+    async def test_one_bad_document_after_another_is_told_of_on_the_same_thread(
+        self, desk: Desk
+    ) -> None:
+        for document in ({}, {"content_base64": "!!!"}, {"content_base64": "!!!"}):
+            end = await desk.submit(document)
+
+        assert end["stage"] == "FAILED"
+        assert len(notices(desk, "requester")) == 2
+
     async def test_a_thread_can_be_used_for_another_document(self, desk: Desk) -> None:
         await desk.knows_supplier()
         await desk.submit("nothing that anybody could read")
@@ -589,6 +598,7 @@ class TestMoneyThatIsNotThere:
 
         assert waiting["question"] == "proposal"
         assert "a budget in EUR (none)" in waiting["reasons"][0]["message"]
+        assert len(waiting["reasons"]) == 1
 
 
 class TestErpFaults:

@@ -340,6 +340,13 @@ def test_a_large_file_is_refused_with_the_limit():
     assert (error.code, error.expected) == ("too_large", "10485760 bytes or less")
 
 
+def test_a_text_that_is_named_xml_is_refused_by_its_name():
+    error = refused(b"Invoice 7\nTotal 10.00 EUR\n")
+
+    assert (error.code, error.field) == ("not_xml", "document")
+    assert "as its name 'invoice.xml' says" in str(error)
+
+
 @pytest.mark.parametrize(
     "content", [b"<", b"<Invoice", ACME[:2000].encode(), b"<a>&undefined;</a>", b"<a\x00/>"]
 )

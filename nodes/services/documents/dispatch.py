@@ -63,7 +63,16 @@ def read_document(content: bytes, *, filename: str, media_type: str | None) -> I
         return _checked_text(eml.html_text(decoded(content)))
     if _XML_START.match(content):
         return read_xml(content)
-    return _checked_text(decoded(content, filename=filename))
+    text = decoded(content, filename=filename)
+    if _is_named_xml(filename, media_type):
+        raise UnreadableDocumentError(
+            "document",
+            expected=f"XML, as its name {shortened(filename)} says",
+            got=f"a text that begins with {shortened(text.strip().splitlines()[0])}",
+            code="not_xml",
+            way_out="send the file as the supplier made it",
+        )
+    return _checked_text(text)
 
 
 def is_pdf(content: bytes) -> bool:
@@ -170,6 +179,11 @@ def decoded(content: bytes, *, filename: str = "document") -> str:
         code="unsupported_type",
         way_out="ask the supplier for the invoice in one of these",
     )
+
+
+def _is_named_xml(filename: str, media_type: str | None) -> bool:
+    named = (media_type or "").partition(";")[0].strip().lower()
+    return filename.lower().endswith(".xml") or named in {"application/xml", "text/xml"}
 
 
 def _is_mail(content: bytes, filename: str, media_type: str | None) -> bool:
