@@ -42,6 +42,7 @@ class Field:
         options: the choices of a select, (text, JSON text) each.
         children: the fields of a group or of the rows of a table (one group a row).
         columns: the titles of a table.
+        blank: an empty row of a table, its index written `+`.
     """
 
     pointer: str
@@ -54,6 +55,7 @@ class Field:
     options: tuple[tuple[str, str], ...] = ()
     children: tuple["Field", ...] = ()
     columns: tuple[str, ...] = ()
+    blank: "Field | None" = None
     step: str = "any"
     minimum: Any = None
     maximum: Any = None
@@ -64,6 +66,56 @@ def fields(schema: Mapping[str, Any], value: Any) -> tuple[Field, ...]:
     """Return the fields of an object's form, filled with `value`."""
     root = _field(schema, value, "", "", required=True, root=schema)
     return root.children if root.widget == "group" else (root,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A field whose value differs between two proposals, as people read it."""
+
+    pointer: str
+    title: str
+    before: str
+    after: str
+
+
+def differences(schema: Mapping[str, Any], before: Any, after: Any) -> list[Difference]:
+    """Return what differs between two values of a form, field by field."""
+    old, new = _texts(fields(schema, before)), _texts(fields(schema, after))
+    nothing = ("", "")
+    return [
+        Difference(
+            pointer=pointer,
+            title=(new.get(pointer) or old[pointer])[0],
+            before=old.get(pointer, nothing)[1],
+            after=new.get(pointer, nothing)[1],
+        )
+        for pointer in dict.fromkeys([*old, *new])
+        if old.get(pointer, nothing)[1] != new.get(pointer, nothing)[1]
+    ]
+
+
+def reading(field: Field) -> str:
+    """Return what a field without children shows, as a reader sees it."""
+    match field.widget:
+        case "checkbox":
+            return "yes" if field.value else "no"
+        case "select":
+            return next((text for text, value in field.options if value == field.value), "")
+        case _:
+            return str(field.value)
+
+
+def _texts(shown: tuple[Field, ...], path: str = "") -> dict[str, tuple[str, str]]:
+    found: dict[str, tuple[str, str]] = {}
+    for field in shown:
+        title = f"{path}, {field.title}" if path else field.title
+        if field.widget == "table":  # its rows name it themselves
+            found |= _texts(field.children, path)
+        elif field.widget == "group":
+            found |= _texts(field.children, title)
+        else:
+            found[field.pointer] = (title, reading(field))
+    return found
 
 
 def parse(schema: Mapping[str, Any], form: Mapping[str, str], original: Any) -> Any:
@@ -174,6 +226,12 @@ def _field(
                     )
                     for index, row in enumerate(rows)
                 ),
+                blank=Field(
+                    pointer=f"{pointer}/+",
+                    title="another row",
+                    widget="group",
+                    children=_members(items, None, f"{pointer}/+", root),
+                ),
             )
         case "list":
             lines = value if isinstance(value, list) else []
@@ -181,8 +239,10 @@ def _field(
         case "select":
             choices = resolved.get("enum", [resolved.get("const")])
             options = [(_shown(choice), json.dumps(choice)) for choice in choices]
-            if not shared["required"]:
+            if not shared["required"] or value is None:
                 options.insert(0, ("", ""))
+            elif value not in choices:
+                options.insert(0, (_shown(value), json.dumps(value)))
             return Field(**shared, widget=widget, options=tuple(options), value=json.dumps(value))
         case "checkbox":
             return Field(**shared, widget=widget, value=value is True)

@@ -60,6 +60,7 @@ def page(
         screen=screen,
         screens=SCREENS,
         person=actor(request),
+        now=datetime.now(UTC),
         theme=theme if theme in ("light", "dark") else None,
         shortcuts=request.cookies.get(SHORTCUTS_COOKIE) != "off",
         partial=partial,

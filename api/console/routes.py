@@ -3,13 +3,10 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
-from api.console.views import audit, graphs, health, reviews, runs, storage, threads
-from api.identity import MAX_NAME_LENGTH, USER_COOKIE
-
-COOKIE_SECONDS = 365 * 86_400
+from api.console.views import alike, audit, graphs, health, person, reviews, runs, storage, threads
 
 router = APIRouter(include_in_schema=False)
-for screen in (reviews, runs, threads, graphs, storage, audit, health):
+for screen in (alike, reviews, runs, threads, graphs, storage, audit, health, person):
     router.include_router(screen.router)
 
 
@@ -25,15 +22,3 @@ async def root(request: Request) -> Response:
 async def console() -> Response:
     """Open the first screen."""
     return RedirectResponse("/console/reviews", status_code=307)
-
-
-@router.post("/console/person")
-async def person(request: Request) -> Response:
-    """Keep the name that decisions from this browser carry."""
-    form = await request.form()
-    name = str(form.get("person", "")).strip()[:MAX_NAME_LENGTH]
-    answer = RedirectResponse("/console/reviews", status_code=303)
-    answer.set_cookie(
-        USER_COOKIE, name, max_age=COOKIE_SECONDS, httponly=True, samesite="lax", path="/"
-    )
-    return answer

@@ -1,27 +1,23 @@
 """The review inbox: the queue, the question, and everything its buttons do."""
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
-from fastapi.responses import RedirectResponse, Response
+from fastapi.responses import Response
 
-from api.console.forms import Field, FormError, fields, parse
-from api.console.render import page
+from api.console.forms import Difference, Field, FormError, differences, fields, parse
+from api.console.render import going, page
+from api.console.views.problems import status_of
+from api.console.views.queue import Filter, filter_of, folded, read_queue
 from api.dependencies import ActorDependency, EngineDependency
 from engine.database import Connection
-from engine.errors import (
-    ConflictError,
-    EngineError,
-    ForbiddenError,
-    GoneError,
-    InvalidDecisionError,
-    NotFoundError,
-    PreconditionFailedError,
-)
+from engine.errors import EngineError, InvalidDecisionError, NotFoundError, PreconditionFailedError
+from engine.gates import UNANSWERED, Gate
 from engine.reviews.board import ReviewDetail, ReviewFilter, ReviewSummary
 from engine.reviews.decision import Decision
 from engine.reviews.service import Ballot
@@ -30,76 +26,69 @@ from engine.runtime import Engine
 router = APIRouter(prefix="/console/reviews", include_in_schema=False)
 
 VIA = "console"
-WINDOW = 50  # reviews shown at once; "more" doubles it
-ANSWER = "answer"
-STATUS: Mapping[type[EngineError], int] = {
-    NotFoundError: 404,
-    InvalidDecisionError: 422,
-    PreconditionFailedError: 412,
-    ConflictError: 409,
-    GoneError: 410,
-    ForbiddenError: 403,
+EACH = "each"  # the button that decides every action for itself
+# A decision of high risk is asked for twice, also from a page without script.
+SURE = "sure"
+CERTAIN_TYPES = ("approve", "edit", "answer", EACH)
+SAID: Mapping[str, str] = {
+    "approve": "Approved",
+    "edit": "Changed and sent",
+    "reject": "Rejected",
+    "respond": "Answered",
+    "answer": "Answered",
+    EACH: "Decided",
 }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filter:
-    """What the queue shows; kept in the address, so that every link keeps it."""
-
-    mine: bool = False
-    risk: str | None = None
-    graph: str | None = None
-    search: str | None = None
-    window: int = WINDOW
-
-    @property
-    def query(self) -> str:
-        """The filter as the end of an address."""
-        given = {
-            "mine": "1" if self.mine else None,
-            "risk": self.risk,
-            "graph": self.graph,
-            "search": self.search,
-            "window": self.window if self.window != WINDOW else None,
-        }
-        text = urlencode({name: value for name, value in given.items() if value})
-        return f"?{text}" if text else ""
-
-    def wider(self) -> "Filter":
-        """The same filter with twice as many lines."""
-        return replace(self, window=self.window * 2)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """What a reviewer typed, given back when it could not be taken."""
+    """What a reviewer typed, given back when it could not be taken.
+
+    Attributes:
+        form: names and texts as they were posted.
+        errors: what is wrong, by the name of the field.
+        trouble: why it was not taken.
+        editing: whether the form was open.
+        sure: whether the second press is awaited now.
+        changed: what the proposal has become since it was read.
+        typed: what the reviewer had changed, when the form itself is gone.
+    """
 
     form: Mapping[str, str] = field(default_factory=dict)
     errors: Mapping[str, str] = field(default_factory=dict)
     trouble: str | None = None
     editing: bool = False
+    sure: bool = False
+    changed: Sequence[Difference] = ()
+    typed: Sequence[Difference] = ()
 
 
 @router.get("")
 async def inbox(request: Request, engine: EngineDependency, actor: ActorDependency) -> Response:
     """Show the queue with its most urgent review open."""
-    chosen = _filter(request)
-    queue = await _queue(engine, chosen, actor)
+    chosen = filter_of(request)
+    queue = await read_queue(engine, chosen, actor)
     first = queue[0].gate_id if queue else None
     return await _screen(request, engine, actor, chosen, review_id=first)
 
 
 @router.get("/queue")
 async def queue_only(
-    request: Request, engine: EngineDependency, actor: ActorDependency, current: str | None = None
+    request: Request,
+    engine: EngineDependency,
+    actor: ActorDependency,
+    current: str | None = None,
+    version: str | None = None,
+    state: str | None = None,
 ) -> Response:
-    """Show the queue alone: what a live page fetches when something happened."""
-    chosen = _filter(request)
+    """Show the queue, and what became of the review that is open in the page."""
+    chosen = filter_of(request)
     return page(
         request,
-        "_queue.html",
+        "queue_live.html",
         screen="reviews",
         current=current,
+        news=await _news(engine, current, version, state),
         **await _around(engine, chosen, actor),
     )
 
@@ -108,8 +97,8 @@ async def queue_only(
 async def review(
     request: Request, review_id: str, engine: EngineDependency, actor: ActorDependency
 ) -> Response:
-    """Show one review beside the queue."""
-    return await _screen(request, engine, actor, _filter(request), review_id=review_id)
+    """Show one review beside the queue, or with `at` as it was at an entry of the audit log."""
+    return await _screen(request, engine, actor, filter_of(request), review_id=review_id)
 
 
 @router.post("/{review_id}/decision")
@@ -118,10 +107,15 @@ async def decide(
 ) -> Response:
     """Take the decision of a form; what cannot be taken comes back with everything typed."""
     form = await _form(request)
-    chosen = _filter(request)
-    queue = [line.gate_id for line in await _queue(engine, chosen, actor)]
+    chosen = filter_of(request)
+    queue = [line.gate_id for line in await read_queue(engine, chosen, actor)]
     try:
         detail = await engine.reviews.get(review_id, viewer=actor)
+        if _unsure(detail, form):
+            draft = Draft(form=form, editing=form.get("type") == "edit", sure=True)
+            return await _screen(
+                request, engine, actor, chosen, review_id=review_id, draft=draft, status=422
+            )
         ballot = _ballot(detail, form)
         async with engine.database.transaction() as connection:
             gate = await engine.reviews.decide(connection, review_id, ballot, actor=actor, via=VIA)
@@ -130,12 +124,13 @@ async def decide(
         return await _screen(request, engine, actor, chosen, review_id=review_id, draft=draft)
     except EngineError as error:
         return await _refused(request, engine, actor, chosen, review_id, form, error)
-    following = _after(queue, review_id)
-    said = f"{form.get('type', 'decision').capitalize()}: {gate.title}"
-    undo = gate.gate_id if gate.state == "scheduled" else None
-    if gate.state in ("open", "claimed"):
+    said = f"{SAID.get(form.get('type', ''), 'Decided')}: {gate.title}"
+    if gate.state in UNANSWERED:
         said = f"Vote counted, {gate.quorum} are needed: {gate.title}"
-    return await _go(request, engine, actor, chosen, following, said=said, undo=undo)
+    return await _go(
+        request, engine, actor, chosen, _after(queue, review_id), said=said,
+        undo=gate if gate.state == "scheduled" else None,
+    )  # fmt: skip
 
 
 @router.post("/{review_id}/{command}")
@@ -144,10 +139,14 @@ async def around_a_decision(
 ) -> Response:
     """Do what surrounds a decision: undo, claim, release, comment, snooze, extend, delegate."""
     form = await _form(request)
-    chosen = _filter(request)
+    chosen = filter_of(request)
     try:
-        async with engine.database.transaction() as connection:
-            said = await _command(engine, connection, review_id, command, form, actor)
+        if command == "repair":
+            await engine.repair.repair(review_id, actor=actor, via=VIA)
+            said = "The bad answer is dropped; the question is asked anew"
+        else:
+            async with engine.database.transaction() as connection:
+                said = await _command(engine, connection, review_id, command, form, actor)
     except EngineError as error:
         return await _refused(request, engine, actor, chosen, review_id, form, error)
     return await _go(request, engine, actor, chosen, review_id, said=said)
@@ -174,23 +173,23 @@ async def _command(
             await reviews.release(connection, review_id, **who)
             return "Given back"
         case "comment":
+            audience = "internal" if form.get("audience") == "internal" else "agent"
             await reviews.comment(
-                connection,
-                review_id,
-                body=form.get("body", ""),
-                audience="agent" if form.get("audience") == "agent" else "internal",
-                **who,
+                connection, review_id, body=form.get("message", ""), audience=audience, **who
             )
             return "Comment kept"
         case "snooze":
             minutes = _number(form.get("minutes"), default=60)
             until = datetime.now(UTC) + timedelta(minutes=minutes)
             await reviews.snooze(connection, review_id, until=until, **who)
-            return f"Out of sight for {minutes} minutes"
+            return f"Out of sight for {_minutes(minutes)}"
+        case "wake":
+            await reviews.snooze(connection, review_id, until=None, **who)
+            return "Back in the queue"
         case "extend":
             minutes = _number(form.get("minutes"), default=60)
             await reviews.extend(connection, review_id, seconds=minutes * 60, **who)
-            return f"Deadlines moved by {minutes} minutes"
+            return f"Deadlines moved by {_minutes(minutes)}"
         case "delegate":
             people = [name.strip() for name in form.get("to", "").split(",") if name.strip()]
             await reviews.delegate(
@@ -201,33 +200,61 @@ async def _command(
             raise NotFoundError("command", command)
 
 
+def _unsure(detail: ReviewDetail, form: Mapping[str, str]) -> bool:
+    asked = detail.gate.risk == "high" and form.get("type") in CERTAIN_TYPES
+    return asked and form.get(SURE) != "yes" and detail.gate.state in UNANSWERED
+
+
 def _ballot(detail: ReviewDetail, form: Mapping[str, str]) -> Ballot:
+    """Read what a reviewer sent; internal words never become the agent's."""
     kind = form.get("type", "")
-    message = form.get("message", "").strip() or None
-    note = form.get("note", "").strip() or None
+    words = form.get("message", "").strip() or None
+    internal = form.get("audience") == "internal"
+    message = None if internal else words
     question = detail.question
-    decision: Decision
-    if kind == "edit" and question.actions:
-        action = question.actions[0]
-        changed = parse(action.args_schema, _fields_of(form), action.args)
-        decision = Decision(type="edit", args=changed, message=message)
-    elif kind == ANSWER:
+    if kind == EACH or (kind == "edit" and len(question.actions) == 1):
+        decisions = [
+            _decision(detail, index, kind, message, form) for index in range(len(question.actions))
+        ]
+    elif kind == "answer":
         schema = question.answer_schema or {}
-        decision = Decision(type="answer", value=parse(schema, _fields_of(form), question.proposed))
+        value = parse(schema, _fields_of(form, 0), question.proposed)
+        decisions = [Decision(type="answer", value=value)]
     else:
-        decision = Decision(type=kind, message=message)  # type: ignore[arg-type]  # the engine checks it
+        decisions = [Decision(type=kind, message=message)]  # type: ignore[arg-type]  # the engine checks it
+    if kind == "approve" and _typed(detail, form):
+        problem = "fields were changed: send the changes, or set them back and approve"
+        raise InvalidDecisionError([{"pointer": "/type", "message": problem}])
     version = form.get("version", "")
     return Ballot(
-        decisions=[decision],
+        decisions=decisions,
         version=int(version) if version.isdigit() else None,
         fingerprint=form.get("fingerprint"),
-        note=note,
+        note=words if internal else None,
     )
 
 
-def _fields_of(form: Mapping[str, str]) -> dict[str, str]:
-    # Fields of the proposal are JSON pointers; the form's own names never begin so.
-    return {name: value for name, value in form.items() if name.startswith(("/", "@")) or not name}
+def _decision(
+    detail: ReviewDetail, index: int, kind: str, message: str | None, form: Mapping[str, str]
+) -> Decision:
+    action = detail.question.actions[index]
+    chosen = form.get(f"d{index}", "") if kind == EACH else kind
+    own = form.get(f"m{index}", "").strip() or message
+    if chosen != "edit":
+        return Decision(type=chosen, message=own)  # type: ignore[arg-type]  # the engine checks it
+    try:
+        changed = parse(action.args_schema, _fields_of(form, index), action.args)
+    except FormError as error:
+        raise FormError(f"a{index}:{error.pointer}", error.message) from error
+    return Decision(type="edit", args=changed, message=own)
+
+
+def _fields_of(form: Mapping[str, str], index: int) -> dict[str, str]:
+    """Return the fields of one action under their JSON pointers."""
+    start = f"a{index}:"
+    return {
+        name.removeprefix(start): value for name, value in form.items() if name.startswith(start)
+    }
 
 
 async def _form(request: Request) -> dict[str, str]:
@@ -235,42 +262,43 @@ async def _form(request: Request) -> dict[str, str]:
     return {name: value for name, value in posted.items() if isinstance(value, str)}
 
 
-def _filter(request: Request) -> Filter:
-    query = request.query_params
-    window = query.get("window", "")
-    return Filter(
-        mine=query.get("mine") == "1",
-        risk=query.get("risk") if query.get("risk") in ("low", "normal", "high") else None,
-        graph=query.get("graph") or None,
-        search=(query.get("search") or "")[:200] or None,
-        window=max(1, min(int(window), 1000)) if window.isdigit() else WINDOW,
-    )
-
-
-async def _queue(engine: Engine, chosen: Filter, actor: str) -> Sequence[ReviewSummary]:
-    found = await engine.reviews.list(
-        ReviewFilter(
-            mine=actor if chosen.mine else None,
-            risk=chosen.risk,
-            graph_id=chosen.graph,
-            search=chosen.search,
-            limit=chosen.window,
-        )
-    )
-    return found.items
-
-
 async def _around(engine: Engine, chosen: Filter, actor: str) -> dict[str, Any]:
     """Return what every answer of this screen shows beside the review itself."""
     counts = await engine.reviews.counts()
+    queue = await read_queue(engine, chosen, actor)
+    shapes: dict[str, int] = {}
+    for one in queue:
+        if one.risk != "high":
+            shapes[one.shape] = shapes.get(one.shape, 0) + 1
+    away = next((one for one in await engine.people.absences() if one.person == actor), None)
     return {
-        "queue": await _queue(engine, chosen, actor),
+        "queue": queue,
+        "lines": folded(queue),
+        "alike": {shape: number for shape, number in shapes.items() if number > 1},
         "counts": counts,
         "waiting": counts["waiting"],
+        "today": await engine.inspection.today(actor),
+        "away": away if away and away.starts_at <= datetime.now(UTC) else None,
         "filter": chosen,
         "graphs": engine.registry.graph_ids,
-        "now": datetime.now(UTC),
     }
+
+
+async def _news(
+    engine: Engine, review_id: str | None, version: str | None, state: str | None
+) -> Mapping[str, Any] | None:
+    """Return the review that is open in a page if it is not what the page shows any more."""
+    if not review_id:
+        return None
+    async with engine.database.pool.connection() as connection:
+        with suppress(NotFoundError):
+            gate = await engine.gates.get(connection, review_id)
+            if str(gate.version) != version or gate.state != state:
+                return {
+                    "gate": gate,
+                    "other": gate.state in UNANSWERED and version == str(gate.version),
+                }
+    return None
 
 
 async def _screen(
@@ -283,15 +311,26 @@ async def _screen(
     draft: Draft | None = None,
     status: int = 200,
     said: str | None = None,
-    undo: str | None = None,
+    undo: Gate | None = None,
 ) -> Response:
     detail: ReviewDetail | None = None
+    siblings: Sequence[ReviewSummary] = ()
     if review_id is not None:
         try:
             detail = await engine.reviews.get(review_id, viewer=actor)
+            siblings = [
+                one
+                for one in (
+                    await engine.reviews.list(
+                        ReviewFilter(thread_id=detail.gate.thread_id, with_snoozed=True)
+                    )
+                ).items
+                if one.gate_id != review_id
+            ]
         except NotFoundError as error:
             draft, status = Draft(trouble=str(error)), 404
     live = request.headers.get("HX-Request") == "true"
+    at = request.query_params.get("at", "")
     return page(
         request,
         "reviews_live.html" if live else "reviews.html",
@@ -301,19 +340,99 @@ async def _screen(
         current=review_id,
         review=detail,
         draft=draft or Draft(),
-        forms=[] if detail is None else _forms(detail, draft),
+        forms=[] if detail is None else _forms(detail),
+        schemas=[] if detail is None else [one.args_schema for one in detail.question.actions],
+        previous=None if detail is None else _previous(detail),
+        decided=[] if detail is None else _decided(detail),
+        siblings=siblings,
+        seen="" if detail is None else _seen(detail),
+        at=_as_it_was(detail, int(at)) if detail and at.isdigit() else None,
+        news=None,
         said=said,
-        undo=undo,
+        undo=undo.gate_id if undo else None,
+        undo_seconds=_undo_seconds(undo),
         **await _around(engine, chosen, actor),
     )
 
 
-def _forms(detail: ReviewDetail, draft: Draft | None) -> Sequence[Sequence[Field]]:
+def _forms(detail: ReviewDetail) -> Sequence[Sequence[Field]]:
     """Return the fields of each action's form, or of the answer's."""
     question = detail.question
     if question.actions:
         return [fields(action.args_schema, action.args) for action in question.actions]
     return [fields(question.answer_schema or {}, question.proposed)]
+
+
+def _previous(detail: ReviewDetail) -> dict[str, Any] | None:
+    """Return how the same node's last proposal on this thread differs, and what became of it."""
+    before = detail.previous
+    if before is None:
+        return None
+    actions = before["actions"] or []
+    return {
+        **before,
+        "changed": [
+            differences(action.args_schema, earlier["args"], action.args)
+            for action, earlier in zip(detail.question.actions, actions, strict=False)
+            if action.name == earlier["name"]
+        ],
+    }
+
+
+def _decided(detail: ReviewDetail) -> list[dict[str, Any]]:
+    """Return what was decided about each action, with what the reviewer changed."""
+    told = (detail.gate.decision or {}).get("decisions") or []
+    return [
+        {
+            **one,
+            "changed": differences(action.args_schema, action.args, one["args"])
+            if action is not None and one.get("args") is not None
+            else [],
+        }
+        for one, action in zip(told, [*detail.question.actions, *[None] * len(told)], strict=False)
+    ]
+
+
+def _seen(detail: ReviewDetail) -> str:
+    """Return the proposal as text that the form carries, to say later what has changed."""
+    return json.dumps([action.args for action in detail.question.actions])
+
+
+def _since(detail: ReviewDetail, form: Mapping[str, str]) -> list[Difference]:
+    """Return how the proposal differs from the one that a form was made from."""
+    try:
+        seen = json.loads(form.get("seen", "[]"))
+    except ValueError:
+        return []
+    found: list[Difference] = []
+    for action, before in zip(detail.question.actions, seen, strict=False):
+        found += differences(action.args_schema, before, action.args)
+    return found
+
+
+def _typed(detail: ReviewDetail, form: Mapping[str, str]) -> list[Difference]:
+    """Return what a reviewer had changed in a form that cannot be shown any more."""
+    found: list[Difference] = []
+    for index, action in enumerate(detail.question.actions):
+        posted = _fields_of(form, index)
+        if posted:
+            with suppress(FormError):
+                typed = parse(action.args_schema, posted, action.args)
+                found += differences(action.args_schema, action.args, typed)
+    return found
+
+
+def _as_it_was(detail: ReviewDetail, seq: int) -> dict[str, Any] | None:
+    """Return the moment of an audit entry, and which proposal there was then."""
+    until = [entry for entry in detail.activity if entry.seq <= seq]
+    if not until:
+        return None
+    told = [entry.details["fingerprint"] for entry in until if "fingerprint" in entry.details]
+    return {
+        "entry": until[-1],
+        "activity": until,
+        "same": not told or told[-1] == detail.gate.fingerprint,
+    }
 
 
 async def _refused(
@@ -325,15 +444,37 @@ async def _refused(
     form: Mapping[str, str],
     error: EngineError,
 ) -> Response:
-    status = next((code for kind, code in STATUS.items() if isinstance(error, kind)), 400)
-    errors = {
-        str(flaw["pointer"]).removeprefix("/args").removeprefix("/value"): str(flaw["message"])
-        for flaw in error.values.get("errors", [])
-    }
-    draft = Draft(form=form, errors=errors, trouble=str(error), editing=bool(errors))
+    status = status_of(error)
+    errors = {_name(str(flaw["pointer"])): str(flaw["message"])
+              for flaw in error.values.get("errors", [])}  # fmt: skip
+    changed: Sequence[Difference] = ()
+    typed: Sequence[Difference] = ()
+    if status != 404:
+        detail = await engine.reviews.get(review_id, viewer=actor)
+        if isinstance(error, PreconditionFailedError):
+            changed = _since(detail, form)
+        if detail.gate.state not in UNANSWERED or detail.refusal:
+            typed = _typed(detail, form)
+    edits = form.get("type") in ("edit", EACH)
+    draft = Draft(
+        form=form, errors=errors, trouble=str(error), editing=edits, changed=changed, typed=typed
+    )
     return await _screen(
         request, engine, actor, chosen, review_id=review_id, draft=draft, status=status
     )
+
+
+def _name(pointer: str) -> str:
+    """Return the field's name behind the engine's pointer to a flaw."""
+    parts = pointer.split("/")
+    index = 0
+    if parts[1:2] == ["decisions"] and len(parts) > 2 and parts[2].isdigit():
+        index, parts = int(parts[2]), ["", *parts[3:]]
+    if parts[1:2] == ["args"]:
+        return f"a{index}:{''.join(f'/{part}' for part in parts[2:])}"
+    if parts[1:2] == ["message"]:
+        return "message"
+    return f"a{index}:{pointer.removeprefix('/value')}"
 
 
 async def _go(
@@ -344,17 +485,28 @@ async def _go(
     review_id: str | None,
     *,
     said: str,
-    undo: str | None = None,
+    undo: Gate | None = None,
 ) -> Response:
     """Go on to a review: the next screen at once for a live page, a redirect for a plain form."""
     if request.headers.get("HX-Request") == "true":
         target = review_id
         if target is None:
-            queue = await _queue(engine, chosen, actor)
+            queue = await read_queue(engine, chosen, actor)
             target = queue[0].gate_id if queue else None
         return await _screen(request, engine, actor, chosen, review_id=target, said=said, undo=undo)
     address = f"/console/reviews/{review_id}" if review_id else "/console/reviews"
-    return RedirectResponse(f"{address}{chosen.query}", status_code=303)
+    return going(
+        f"{address}{chosen.query}",
+        said=said,
+        undo=undo.gate_id if undo else None,
+        undo_seconds=_undo_seconds(undo),
+    )
+
+
+def _undo_seconds(gate: Gate | None) -> float | None:
+    if gate is None or gate.effective_at is None:
+        return None
+    return max(0.0, (gate.effective_at - gate.read_at).total_seconds())
 
 
 def _after(queue: Sequence[str], review_id: str) -> str | None:
@@ -368,3 +520,9 @@ def _after(queue: Sequence[str], review_id: str) -> str | None:
 
 def _number(text: str | None, *, default: int) -> int:
     return int(text) if text and text.isdigit() and len(text) < 6 else default
+
+
+def _minutes(number: int) -> str:
+    if number < 120:
+        return f"{number} minutes"
+    return f"{number // 60} hours" if number < 2_880 else f"{number // 1_440} days"

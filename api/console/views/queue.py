@@ -1,0 +1,108 @@
+"""The queue of reviews: which are shown, and which look so alike that they are one line."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import urlencode
+
+from fastapi import Request
+
+from engine.gates import UNANSWERED
+from engine.reviews.board import ReviewFilter, ReviewSummary
+from engine.runtime import Engine
+
+WINDOW = 50  # reviews shown at once; "more" doubles it
+WIDEST = 1_000
+PAGE = 200  # what the engine gives at once
+FOLD_FROM = 3  # equal titles of one shape that become one line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """What the queue shows; kept in the address, so that every link keeps it."""
+
+    mine: bool = False
+    risk: str | None = None
+    graph: str | None = None
+    search: str | None = None
+    snoozed: bool = False
+    window: int = WINDOW
+
+    @property
+    def query(self) -> str:
+        """The filter as the end of an address."""
+        given = {
+            "mine": "1" if self.mine else None,
+            "risk": self.risk,
+            "graph": self.graph,
+            "search": self.search,
+            "snoozed": "1" if self.snoozed else None,
+            "window": self.window if self.window != WINDOW else None,
+        }
+        text = urlencode({name: value for name, value in given.items() if value})
+        return f"?{text}" if text else ""
+
+    def wider(self) -> "Filter":
+        """The same filter with twice as many lines."""
+        return replace(self, window=min(self.window * 2, WIDEST))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line of the queue, and the equal ones behind it."""
+
+    review: ReviewSummary
+    folded: Sequence[ReviewSummary] = ()
+
+
+def filter_of(request: Request) -> Filter:
+    """Read the filter of an address."""
+    query = request.query_params
+    window = query.get("window", "")
+    return Filter(
+        mine=query.get("mine") == "1",
+        risk=query.get("risk") if query.get("risk") in ("low", "normal", "high") else None,
+        graph=query.get("graph") or None,
+        search=(query.get("search") or "").strip()[:200] or None,
+        snoozed=query.get("snoozed") == "1",
+        window=max(1, min(int(window), WIDEST)) if window.isdigit() else WINDOW,
+    )
+
+
+async def read_queue(engine: Engine, chosen: Filter, actor: str) -> Sequence[ReviewSummary]:
+    """Return the reviews of a filter that wait, the most urgent first."""
+    found: list[ReviewSummary] = []
+    while len(found) < chosen.window:
+        part = await engine.reviews.list(
+            ReviewFilter(
+                mine=actor if chosen.mine else None,
+                risk=chosen.risk,
+                graph_id=chosen.graph,
+                search=chosen.search,
+                with_snoozed=chosen.snoozed,
+                states=sorted(UNANSWERED),
+                limit=min(PAGE, chosen.window - len(found)),
+                offset=len(found),
+            )
+        )
+        found += part.items
+        if part.next_offset is None:
+            break
+    return found
+
+
+def folded(queue: Sequence[ReviewSummary]) -> list[Line]:
+    """Fold reviews that look the same into the most urgent of them."""
+    equal: dict[tuple[str, str], list[ReviewSummary]] = {}
+    for one in queue:
+        if one.risk != "high" and one.quorum == 1 and one.state == "open":
+            equal.setdefault((one.shape, one.title), []).append(one)
+    folds = {key: ones for key, ones in equal.items() if len(ones) >= FOLD_FROM}
+    lines, placed = [], set()
+    for one in queue:
+        fold = folds.get((one.shape, one.title), [])
+        if one.gate_id in placed:
+            continue
+        rest = [other for other in fold if other.gate_id != one.gate_id] if one in fold else []
+        placed |= {other.gate_id for other in rest}
+        lines.append(Line(review=one, folded=rest))
+    return lines
