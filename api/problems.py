@@ -15,6 +15,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from checkpoint_pruner import CheckpointPrunedError
 from engine.errors import (
     AlreadyExistsError,
     ConfigurationError,
@@ -92,6 +93,15 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(EngineError)
     async def engine_error(_: Request, error: EngineError) -> JSONResponse:
         return answer(error)
+
+    @app.exception_handler(CheckpointPrunedError)
+    async def pruned(_: Request, error: CheckpointPrunedError) -> JSONResponse:
+        values = {
+            "thread_id": error.thread_id,
+            "checkpoint_ns": error.checkpoint_ns,
+            "checkpoint_id": error.checkpoint_id,
+        }
+        return problem(409, "checkpoint-pruned", str(error), values)
 
     @app.exception_handler(RequestValidationError)
     async def validation_error(_: Request, error: RequestValidationError) -> JSONResponse:

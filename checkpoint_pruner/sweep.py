@@ -210,6 +210,8 @@ class _Sweep:
             self._work_off(found, state, pacer, collect_all=threads is not None)
             if self.options.store and threads is None and not self.options.dry_run:
                 self._sweep_store(pacer)
+            if self.options.full and not self.options.dry_run:
+                self._forget_tombstones()
             paused = pacer.paused_seconds
         following = self._next_watermark(state) if everywhere else None
         return self._report(state, began, paused=paused, watermark=following)
@@ -396,6 +398,11 @@ class _Sweep:
                 return
             self.tally.store_rows += removed
             pacer.succeeded(time.monotonic() - began)
+
+    def _forget_tombstones(self) -> None:
+        row = self.connection.execute(statement("has_tombstones"), {"privilege": "DELETE"})
+        if row.fetchone() == (True,):
+            self.connection.execute(statement("forget_tombstones"))
 
     def _add(self, outcome: Outcome) -> None:
         for table, by_thread in outcome.removed.items():

@@ -64,7 +64,7 @@ async def delete_threads(connection: AsyncConnection[Any], thread_ids: Sequence[
     """
     given = {"thread_ids": list(thread_ids)}
     async with connection.transaction():
-        row = await _rows(connection, statement("has_tombstones"), {})
+        row = await _rows(connection, statement("has_tombstones"), {"privilege": "INSERT, UPDATE"})
         if row[0][0]:
             now = await _now(connection)
             await _run(
@@ -109,6 +109,9 @@ async def delete_runs(
 async def copy_thread(connection: AsyncConnection[Any], source: str, target: str) -> Removed:
     """Copy a thread whole, as one snapshot sees it: every namespace, value and write.
 
+    The guard stands aside meanwhile: parents that were pruned are missing in the copy as well.
+    Metadata that names the thread names the copy.
+
     Raises:
         ThreadExistsError: The target has checkpoints already.
     """
@@ -119,6 +122,7 @@ async def copy_thread(connection: AsyncConnection[Any], source: str, target: str
             raise ThreadExistsError(target)
         await _run(connection, statement("suspend_guard"), {})
         rows = await _rows(connection, statement("copy_thread"), given)
+        await _run(connection, statement("resume_guard"), {})
     return Removed(*rows[0])
 
 

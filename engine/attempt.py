@@ -19,7 +19,7 @@ from langgraph.types import StateSnapshot
 from engine.bus import Subscription
 from engine.claims import Claim, Ending
 from engine.database import Database, statement
-from engine.errors import InvalidValueError
+from engine.errors import ConflictError, InvalidValueError
 from engine.events import Recording
 from engine.lease import LeaseLostError
 from engine.limits import Permits
@@ -143,12 +143,27 @@ class Attempt:
                     or run.kwargs.get("interrupt_before")
                     or run.kwargs.get("interrupt_after")
                 )
+                await self._check_start(config)
                 await self._stream(graph, config, context, recording)
         finally:
             if limits is not None:
                 await limits.release_all()
         if self._saver.refused is not None:
             raise self._saver.refused
+
+    async def _check_start(self, config: RunnableConfig) -> None:
+        """Refuse a starting point that went while the run waited, for instance by a rollback.
+
+        Raises:
+            ConflictError: LangGraph would start from nothing there.
+        """
+        checkpoint_id = config["configurable"].get("checkpoint_id")
+        if checkpoint_id and await self._saver.aget_tuple(config) is None:
+            raise ConflictError(
+                f"checkpoint {checkpoint_id!r} went while the run waited; start again from another",
+                thread_id=self.claim.run.thread_id,
+                checkpoint_id=checkpoint_id,
+            )
 
     def _limits(self) -> ProviderLimits | None:
         if self._around.permits is None or not self._around.llm_limits:

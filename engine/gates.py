@@ -321,12 +321,13 @@ class Gates:
         a gate that comes back `decided`.
 
         Raises:
-            ConflictError: somebody decided or claimed it.
+            ConflictError: somebody decided or claimed it, or its checkpoint was pruned.
             GoneError: it expired or was withdrawn.
             PreconditionFailedError: what the caller saw is not what there is to decide.
             ForbiddenError: the proposer decides.
         """
         self.check_open(gate, actor=actor, version=version, fingerprint=fingerprint)
+        await self._check_ground(connection, gate)
         cursor = await connection.execute(
             statement("decide_gate"),
             {
@@ -676,6 +677,24 @@ class Gates:
         if row is not None:
             raise settled(Gate.from_row(row))
         raise ConflictError("the thread waits for no answer", thread_id=thread_id)
+
+    async def _check_ground(self, connection: Connection, gate: Gate) -> None:
+        # Only another program than ours can have pruned it: an open question pins where it stands.
+        cursor = await connection.execute(
+            statement("has_lost_checkpoint"),
+            {
+                "thread_id": gate.thread_id,
+                "checkpoint_ns": gate.checkpoint_ns,
+                "checkpoint_id": gate.checkpoint_id,
+            },
+        )
+        row = await cursor.fetchone()
+        if row is not None and row["lost"]:
+            raise ConflictError(
+                f"checkpoint {gate.checkpoint_id!r}, where this was asked, no longer exists; the"
+                " thread went on without an answer",
+                **outcome_of(gate),
+            )
 
     async def _decide_foreign(
         self, connection: Connection, gate: Gate, value: Any, *, actor: str, via: str

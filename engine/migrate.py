@@ -6,12 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.store.postgres.aio import AsyncPostgresStore
 from procrastinate import App, PsycopgConnector
 from psycopg import AsyncConnection, sql
 from psycopg.rows import dict_row
 
+from checkpoint_pruner.errors import PrunerError
+from checkpoint_pruner.guard import install_guard
 from engine.errors import ConfigurationError
 from engine.project import Project
 
@@ -31,6 +34,8 @@ class Migrations:
     folder: Path
 
 
+# The guard's place among the migrations; another number would install a newer one.
+GUARD = ("checkpoint_pruner", "0001_guard")
 ENGINE = Migrations(component="engine", folder=Path(__file__).parent / "migrations")
 
 
@@ -72,7 +77,27 @@ async def migrate(conninfo: str, others: Sequence[Migrations] = ()) -> list[str]
         applied: list[str] = []
         for source in (ENGINE, *others):
             applied += await _apply(connection, source)
+        applied += await _guard(connection, conninfo)
         return applied
+
+
+async def _guard(connection: AsyncConnection[dict[str, object]], conninfo: str) -> list[str]:
+    """Install the pruner's guard once: who removes it by hand is not overruled."""
+    cursor = await connection.execute(
+        "SELECT FROM holdfast.migrations WHERE component = %s AND name = %s", GUARD
+    )
+    if await cursor.fetchone() is not None:
+        return []
+    try:
+        await asyncio.to_thread(install_guard, conninfo)
+    except (PrunerError, psycopg.Error) as error:
+        # The server works without it; the next start tries again.
+        log.warning("guard_not_installed", extra={"error": str(error).strip()})
+        return []
+    await connection.execute(
+        "INSERT INTO holdfast.migrations (component, name) VALUES (%s, %s)", GUARD
+    )
+    return ["/".join(GUARD)]
 
 
 async def _lock(connection: AsyncConnection[dict[str, object]]) -> None:

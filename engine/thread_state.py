@@ -108,10 +108,12 @@ class ThreadStates:
             scope: what the thread's metadata must contain.
 
         Raises:
-            NotFoundError: no such thread.
+            NotFoundError: no such thread, or no such checkpoint in `before`.
         """
         async with self.threads.database.transaction() as connection:
             thread = await self.threads.read(connection, thread_id, scope=scope, with_values=False)
+            if before is not None:
+                await self._hold(connection, thread_id, before)
             if thread.graph_id is None:
                 return []
             config = _config(thread_id, Place(checkpoint_ns=checkpoint_ns))

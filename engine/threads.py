@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import psycopg
 
+from checkpoint_pruner.threads import copy_thread, delete_threads
 from engine.audit import Audit
 from engine.bus import Bus
 from engine.database import Connection, Database, statement
@@ -255,8 +256,8 @@ class Threads:
     ) -> None:
         """Remove a thread with its runs, questions, streams and all its checkpoints.
 
-        Its runs are cancelled first. The audit log keeps what happened on it, and its id keeps a
-        late writer from bringing it back.
+        Its runs are cancelled first. The audit log keeps what happened on it; the guard of the
+        checkpoint tables keeps a late writer from bringing it back.
 
         Raises:
             NotFoundError: there is no such thread.
@@ -275,6 +276,7 @@ class Threads:
             await self.audit.append(
                 connection, actor=actor, via=via, action="thread.deleted", thread_id=thread_id
             )
+            await delete_threads(connection, [thread_id])
             await connection.execute(statement("delete_thread"), self._key(thread_id))
             await self.bus.notify(connection, f"thread:{thread_id}")
 
@@ -342,7 +344,7 @@ class Threads:
         await self.read(connection, thread_id, scope=scope, with_values=False)
         open_gates = await self.gates.live(connection, thread_id)
         await connection.execute(statement("copy_thread"), names)
-        await connection.execute(statement("copy_checkpoints"), names)
+        await copy_thread(connection, thread_id, copy_id)
         if open_gates:
             await self._ask_again(connection, open_gates, names)
         await self.audit.append(

@@ -4,7 +4,12 @@ WITH copied AS (
         thread_id, checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata
     )
     SELECT
-        %(target)s, c.checkpoint_ns, c.checkpoint_id, c.parent_checkpoint_id, c.type, c.checkpoint, c.metadata
+        %(target)s, c.checkpoint_ns, c.checkpoint_id, c.parent_checkpoint_id, c.type, c.checkpoint,
+        CASE
+            WHEN c.metadata ->> 'thread_id' = %(source)s
+                THEN jsonb_set(c.metadata, '{thread_id}', to_jsonb(%(target)s::text))
+            ELSE c.metadata
+        END
     FROM checkpoints AS c
     WHERE c.thread_id = %(source)s
     ORDER BY c.checkpoint_ns, c.checkpoint_id

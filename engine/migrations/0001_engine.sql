@@ -53,13 +53,6 @@ CREATE INDEX threads_created_at_idx ON holdfast.threads (tenant, created_at);
 CREATE INDEX threads_metadata_idx ON holdfast.threads USING gin (metadata jsonb_path_ops);
 CREATE INDEX threads_expires_at_idx ON holdfast.threads (expires_at) WHERE expires_at IS NOT NULL;
 
--- A deleted thread's id: a late writer of an old run must not bring it back.
-CREATE TABLE holdfast.thread_tombstones (
-    tenant      text        NOT NULL DEFAULT 'default',
-    thread_id   text        NOT NULL PRIMARY KEY,
-    deleted_at  timestamptz NOT NULL DEFAULT clock_timestamp()
-);
-
 -- Accepted work. A row here is the promise; a ticket in the queue is only a hint.
 CREATE TABLE holdfast.runs (
     tenant             text        NOT NULL DEFAULT 'default',

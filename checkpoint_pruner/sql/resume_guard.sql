@@ -1,0 +1,2 @@
+-- Guard the rest of this transaction again.
+SELECT set_config('checkpoint_pruner.unguarded', 'off', true)
