@@ -28,6 +28,7 @@ class LeaseConnection:
     """A connection that holds at most one thread at a time."""
 
     connection: Connection
+    backend_pid: int
     tenant: str
     thread_id: str | None = None
 
@@ -81,4 +82,9 @@ async def open_lease_connection(database: Database, worker_id: str) -> LeaseConn
     connection = await database.connect(
         application_name=APPLICATION_NAME.format(worker_id=worker_id)
     )
-    return LeaseConnection(connection=connection, tenant=database.tenant)
+    # Asked for now: a broken connection does not know it any more.
+    return LeaseConnection(
+        connection=connection,
+        backend_pid=connection.info.backend_pid,
+        tenant=database.tenant,
+    )

@@ -242,10 +242,8 @@ class Worker:
         return await open_lease_connection(self.database, self.worker_id)
 
     async def _discard(self, lease: LeaseConnection) -> None:
-        pid = lease.connection.info.backend_pid if not lease.connection.closed else None
         await lease.close()
-        if pid is not None:
-            self._spawn(self._end_backend(pid))
+        self._spawn(self._end_backend(lease.backend_pid))
 
     async def _end_backend(self, pid: int) -> None:
         """Let the server forget a connection that we gave up: it may not have noticed."""

@@ -4,7 +4,8 @@
 same minutes on the same PostgreSQL (fsync on):
 
 - runs/s and latency at concurrency 1, 8 and 32: `POST /runs/wait` of a server with its worker
-  inside, against `tests/bench/bare_app.py` (LangGraph's default durability, a saver per run);
+  inside, against `tests/bench/bare_app.py` (a saver per run), once with LangGraph's default
+  durability, which writes checkpoints behind the run and loses work, once with the same as ours;
 - dispatch: from the acceptance of a run to its start, on an idle queue;
 - resume: from the answer to the first event of its stream;
 - two worker processes against one on a queue that is full.
@@ -46,7 +47,6 @@ FORMS = {
     "long": (6.0, 3, 200, 60, 600),
 }
 START_SECONDS = 60.0
-TARGET_RATIO = 0.85
 
 
 def free_port() -> int:
@@ -126,9 +126,11 @@ class Caller:
         return b"".join(parts)
 
 
-async def throughput(port: int, graph: str, concurrency: int, seconds: float) -> list[float]:
+async def throughput(
+    port: int, graph: str, concurrency: int, seconds: float, **extra: str
+) -> list[float]:
     """Return the latency of every run that ended within the time, in seconds."""
-    body = {"assistant_id": graph, "input": {"text": "begin"}, "on_completion": "keep"}
+    body = {"assistant_id": graph, "input": {"text": "begin"}, **extra}
     latencies: list[float] = []
     deadline = time.perf_counter() + seconds
 
@@ -151,25 +153,32 @@ def quantile(values: list[float], share: float) -> float:
 
 async def compare(ours: int, bare: int, seconds: float, rounds: int) -> list[dict[str, Any]]:
     """Measure both servers in turns."""
+    servers: list[tuple[str, int, dict[str, str]]] = [
+        ("bare", bare, {}),
+        ("bare_sync", bare, {"durability": "sync"}),
+        ("ours", ours, {"on_completion": "keep"}),
+    ]
     results = []
     for graph in ("work", "quick"):
         for concurrency in CONCURRENCY:
-            rates: dict[str, list[float]] = {"ours": [], "bare": []}
-            latencies: dict[str, list[float]] = {"ours": [], "bare": []}
-            for port in (ours, bare):
-                await throughput(port, graph, concurrency, 0.5)
+            rates: dict[str, list[float]] = {name: [] for name, _, _ in servers}
+            latencies: dict[str, list[float]] = {name: [] for name, _, _ in servers}
+            for _, port, extra in servers:
+                await throughput(port, graph, concurrency, 0.5, **extra)
             for _ in range(rounds):
-                for name, port in (("bare", bare), ("ours", ours)):
+                for name, port, extra in servers:
                     began = time.perf_counter()
-                    measured = await throughput(port, graph, concurrency, seconds)
+                    measured = await throughput(port, graph, concurrency, seconds, **extra)
                     rates[name].append(len(measured) / (time.perf_counter() - began))
                     latencies[name] += measured
             row: dict[str, Any] = {"graph": graph, "concurrency": concurrency}
-            for name in ("bare", "ours"):
+            for name in rates:
                 row[f"{name}_runs_per_second"] = round(statistics.median(rates[name]), 1)
                 row[f"{name}_p50_ms"] = round(quantile(latencies[name], 0.5) * 1000, 1)
                 row[f"{name}_p99_ms"] = round(quantile(latencies[name], 0.99) * 1000, 1)
-            row["ratio"] = round(row["ours_runs_per_second"] / row["bare_runs_per_second"], 2)
+            for name in ("bare", "bare_sync"):
+                ratio = row["ours_runs_per_second"] / row[f"{name}_runs_per_second"]
+                row[f"ratio_to_{name}"] = round(ratio, 2)
             print(json.dumps(row), flush=True)
             results.append(row)
     return results

@@ -159,7 +159,7 @@ class Wire:
                 marker = self.swallow_replies_after
                 if marker is not None and marker in data:
                     self._swallow = True
-                self.sent = (self.sent + data)[-4_096:]
+                self.sent = (self.sent + data)[-1_048_576:]
             elif self._swallow:
                 self.cut()  # the server did it; the client never hears
                 return
