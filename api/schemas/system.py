@@ -18,6 +18,7 @@ class Flags(View):
     crons: bool = True
     langsmith: bool = False
     langsmith_tracing_replicas: bool = False
+    stream_namespaces: bool = True
 
 
 class Host(View):
