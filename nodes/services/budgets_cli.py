@@ -1,33 +1,17 @@
 """`holdfast budgets`: load, list and check the departments' budgets."""
 
-import asyncio
 import json
 from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import typer
-from psycopg import OperationalError
-from psycopg.errors import UndefinedTable
-from psycopg_pool import PoolTimeout
 
-from nodes.services.database import Database
-from nodes.services.errors import ServiceError
+from nodes.services.commands import DatabaseOption, JsonOption, explained, with_database
 from nodes.services.ledger import PostgresLedger, read_budget_file
-from nodes.services.settings import ProcessSettings
 from state.money import major_units
 
 app = typer.Typer(no_args_is_help=True, help="Budgets of the departments that can order.")
-
-DatabaseOption = Annotated[
-    str | None,
-    typer.Option(
-        "--database-url",
-        envvar="HOLDFAST_DATABASE_URL",
-        help="PostgreSQL of the ledger; by default that of the running server.",
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object per line.")]
 
 T = TypeVar("T")
 
@@ -46,7 +30,7 @@ def load(
 
       holdfast budgets load budgets.csv
     """
-    lines = _explained(lambda: read_budget_file(file))
+    lines = explained(lambda: read_budget_file(file))
     _with_ledger(database_url, lambda ledger: ledger.set_limits(lines))
     typer.echo(f"{len(lines)} budgets loaded")
 
@@ -100,29 +84,4 @@ def check(database_url: DatabaseOption = None) -> None:
 def _with_ledger(
     database_url: str | None, use: Callable[[PostgresLedger], Coroutine[Any, Any, T]]
 ) -> T:
-    url = database_url or ProcessSettings().database_url
-    if url is None:
-        raise typer.BadParameter(
-            "no database is named; give --database-url or set HOLDFAST_DATABASE_URL"
-        )
-
-    async def run() -> T:
-        database = Database(url)
-        try:
-            return await use(PostgresLedger(database))
-        finally:
-            await database.close()
-
-    return _explained(lambda: asyncio.run(run()))
-
-
-def _explained(work: Callable[[], T]) -> T:
-    try:
-        return work()
-    except ServiceError as error:
-        raise typer.BadParameter(str(error)) from error
-    except UndefinedTable as error:
-        message = "the database has no ledger yet; run `holdfast migrate` first"
-        raise typer.BadParameter(message) from error
-    except (OperationalError, PoolTimeout) as error:
-        raise typer.BadParameter(f"the database cannot be reached: {error}") from error
+    return with_database(database_url, lambda database: use(PostgresLedger(database)))

@@ -33,6 +33,7 @@ class Database:
 
     def __init__(self, conninfo: str, *, tenant: str = DEFAULT_TENANT) -> None:
         self.tenant = tenant
+        self.conninfo = conninfo
         self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             conninfo,
             connection_class=AsyncConnection[DictRow],

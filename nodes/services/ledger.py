@@ -5,13 +5,14 @@ budget's balances in the same transaction; the balances' CHECKs are the last wor
 """
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
 
 from psycopg import errors
+from typing_extensions import TypedDict
 
 from nodes.services.database import Connection, Database, statement
 from nodes.services.errors import BudgetRefusedError, ServiceError
@@ -21,6 +22,16 @@ from state.purchase_order import Order
 
 Account = Literal["granted", "available", "reserved", "committed"]
 COLUMNS = ("department", "name", "currency", "limit", "agent_limit")
+
+
+class Held(TypedDict):
+    """The money that an order holds."""
+
+    order_id: str
+    revision: int
+    department: str
+    currency: str
+    amount: int
 
 
 class BudgetFileError(ServiceError):
@@ -53,6 +64,21 @@ class PostgresLedger:
     async def release(self, order: Order) -> None:
         """Give back the money that an order holds."""
         await self._close(order, "release", "released")
+
+    async def release_by_hand(
+        self, connection: Connection, order_id: str, *, actor: str, reason: str
+    ) -> list[Held]:
+        """Give back what an order holds, in the caller's transaction, and say for whom and why.
+
+        Returns what was given back; nothing when the order held nothing.
+        """
+        execute = self._database.execute
+        await execute(connection, statement("lock_order"), {"order_id": order_id})
+        rows = await execute(connection, statement("read_live_reservation"), {"order_id": order_id})
+        held = [cast("Held", row) for row in rows if row["state"] == "open"]
+        for one in held:
+            await self._close_reservation(connection, one, "release", "released", actor, reason)
+        return held
 
     async def check(self) -> list[str]:
         """Return every broken invariant of the books."""
@@ -116,21 +142,36 @@ class PostgresLedger:
         state: Literal["committed", "released"],
     ) -> None:
         """End an open reservation. One that was ended before, or never made, is left alone."""
+        reservation = {"order_id": order["order_id"], "revision": order["revision"]}
+        await self._close_reservation(connection, reservation, kind, state)
+
+    async def _close_reservation(
+        self,
+        connection: Connection,
+        reservation: Mapping[str, Any],
+        kind: Literal["commit", "release"],
+        state: Literal["committed", "released"],
+        actor: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        names = {"order_id": reservation["order_id"], "revision": reservation["revision"]}
         rows = await self._database.execute(
-            connection,
-            statement("close_reservation"),
-            {"order_id": order["order_id"], "revision": order["revision"], "state": state},
+            connection, statement("close_reservation"), {**names, "state": state}
         )
         for row in rows:
-            held: Order = {
-                **order,
-                "department": row["department"],
-                "currency": row["currency"],
-                "amount": row["amount"],
-            }
             to: Account = "committed" if kind == "commit" else "available"
-            moves: dict[Account, int] = {"reserved": -row["amount"], to: row["amount"]}
-            await self._enter(connection, held, kind, moves)
+            await _post(
+                self._database,
+                connection,
+                key=f"{names['order_id']}:{names['revision']}:{kind}",
+                kind=kind,
+                **names,
+                department=row["department"],
+                currency=row["currency"],
+                moves={"reserved": -row["amount"], to: row["amount"]},
+                actor=actor,
+                reason=reason,
+            )
 
     async def _enter(
         self, connection: Connection, order: Order, kind: str, moves: dict[Account, int]
@@ -286,6 +327,8 @@ async def _post(
     department: str,
     currency: str,
     moves: dict[Account, int],
+    actor: str | None = None,
+    reason: str | None = None,
 ) -> None:
     where = {"department": department, "currency": currency}
     balances = {"granted": 0, "available": 0, "reserved": 0, "committed": 0} | moves
@@ -293,7 +336,14 @@ async def _post(
     entry = await database.execute(
         connection,
         statement("insert_ledger_entry"),
-        {"key": key, "kind": kind, "order_id": order_id, "revision": revision},
+        {
+            "key": key,
+            "kind": kind,
+            "order_id": order_id,
+            "revision": revision,
+            "actor": actor,
+            "reason": reason,
+        },
     )
     for account, amount in moves.items():
         posting = {"entry_id": entry[0]["entry_id"], "account": account, "amount": amount}
