@@ -75,6 +75,10 @@ compatibility: $(VENV)/dev.stamp ## Write docs/compatibility.md from the tests t
 pruner-long: $(VENV)/dev.stamp ## Run the pruner's oracle and stateful tests in their long form
 	@$(BIN)/python -m pytest -q -m long tests/pruner
 
+.PHONY: prune-package
+prune-package: $(VENV)/dev.stamp ## Build checkpoint_pruner as a package of its own, into checkpoint_pruner/dist
+	@$(BIN)/python -m build --outdir checkpoint_pruner/dist checkpoint_pruner
+
 ##@ Environments
 .PHONY: studio-env node-env lock
 node-env: ## Install the JavaScript clients that the end-to-end tests drive
