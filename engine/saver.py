@@ -174,12 +174,13 @@ class RunSaver(PruningSaver):
         if self._refusal.error is not None:
             raise self._refusal.error
         values = checkpoint["channel_values"]
-        inline = {
+        # Primitives are written with every checkpoint, other values with the version that is new.
+        written = {
             channel: self._storable(channel, value)
             for channel, value in values.items()
-            if isinstance(value, str | float | int)
+            if channel in new_versions or isinstance(value, str | float | int)
         }
-        sound: Checkpoint = {**checkpoint, "channel_values": {**values, **inline}}
+        sound: Checkpoint = {**checkpoint, "channel_values": {**values, **written}}
         return await super().aput(config, sound, metadata, new_versions)
 
     async def aput_writes(

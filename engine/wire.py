@@ -3,6 +3,7 @@
 import base64
 import json
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import date, datetime, time
@@ -15,6 +16,7 @@ from pydantic import BaseModel
 
 MAX_DEPTH = 200  # orjson's own limit is 254
 TOO_DEEP = "<nested too deeply>"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 OPTIONS = orjson.OPT_NON_STR_KEYS | orjson.OPT_UTC_Z
 
 
@@ -81,7 +83,7 @@ def _plain(value: Any, depth: int) -> Any:
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
     if isinstance(value, str):
-        return value.encode("utf-8", "replace").decode() if _broken(value) else str(value)
+        return _SURROGATE.sub("\N{REPLACEMENT CHARACTER}", value)
     if isinstance(value, datetime | date | time):
         return value.isoformat()
     if isinstance(value, UUID):
@@ -101,7 +103,3 @@ def _plain(value: Any, depth: int) -> Any:
 def _key(key: Any, depth: int) -> str:
     plain = _plain(key, depth + 1)
     return plain if isinstance(plain, str) else json.dumps(plain)
-
-
-def _broken(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)

@@ -1,0 +1,104 @@
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator
+
+import psycopg
+import pytest
+from langgraph.checkpoint.base import empty_checkpoint
+from langgraph.checkpoint.base import id as checkpoint_ids
+from langgraph.checkpoint.conformance import checkpointer_test, validate
+from psycopg import AsyncConnection
+from psycopg.rows import dict_row
+
+from engine.saver import RunSaver, keep_ids_after, sever
+
+AHEAD_TICKS = 3600 * 10_000_000  # an hour in hundreds of nanoseconds
+
+
+@pytest.fixture
+async def connection(checkpoint_database: str) -> AsyncIterator[AsyncConnection]:
+    async with await AsyncConnection.connect(
+        checkpoint_database, autocommit=True, row_factory=dict_row, prepare_threshold=0
+    ) as opened:
+        yield opened
+
+
+async def test_it_keeps_the_contract_of_a_checkpointer(checkpoint_database: str) -> None:
+    @checkpointer_test(name="RunSaver")
+    async def savers() -> AsyncIterator[RunSaver]:
+        async with await AsyncConnection.connect(
+            checkpoint_database, autocommit=True, row_factory=dict_row, prepare_threshold=0
+        ) as opened:
+            yield RunSaver(opened)
+
+    report = await validate(savers)
+
+    assert report.passed_all_base()
+
+
+async def test_reading_a_head_from_the_future_lets_later_ids_follow_it(
+    connection: AsyncConnection,
+) -> None:
+    saver = RunSaver(connection)
+    config = {"configurable": {"thread_id": "t", "checkpoint_ns": ""}}
+    ahead = checkpoint_ids.uuid6()
+    future = checkpoint_ids.UUID(
+        int=(ahead.int & ((1 << 80) - 1)) | ((ahead.time + AHEAD_TICKS) >> 12) << 80
+    )
+    checkpoint = {**empty_checkpoint(), "id": str(future)}
+    await saver.aput(config, checkpoint, {"source": "loop", "step": 1}, {})
+
+    found = await saver.aget_tuple(config)
+
+    assert found is not None
+    assert str(checkpoint_ids.uuid6()) > found.checkpoint["id"]
+
+
+def test_ids_never_go_back() -> None:
+    before = checkpoint_ids.uuid6()
+
+    keep_ids_after(str(uuid.UUID(int=before.int)))
+    keep_ids_after("1ef00000-0000-6000-8000-000000000000")
+    keep_ids_after("no id at all")
+
+    assert checkpoint_ids.uuid6().int > before.int
+
+
+async def test_a_severed_connection_fails_at_once(connection: AsyncConnection) -> None:
+    sever(connection)
+
+    with pytest.raises(psycopg.OperationalError):
+        await connection.execute("SELECT 1")
+
+
+async def test_an_operation_that_hangs_is_cut_off(
+    connection: AsyncConnection, checkpoint_database: str
+) -> None:
+    saver = RunSaver(connection, timeout_seconds=0.3)
+    async with await AsyncConnection.connect(checkpoint_database) as other:
+        await other.execute("LOCK TABLE checkpoints")
+
+        with pytest.raises(psycopg.OperationalError):
+            await saver.aget_tuple({"configurable": {"thread_id": "t"}})
+
+
+def test_langgraph_without_strict_mode_is_refused() -> None:
+    program = (
+        "import langgraph.checkpoint.serde._msgpack\n"
+        "from engine.saver import require_strict_msgpack\n"
+        "require_strict_msgpack()\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "LANGGRAPH_STRICT_MSGPACK"}
+
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert ended.returncode != 0
+    assert "LANGGRAPH_STRICT_MSGPACK is off" in ended.stderr
