@@ -20,11 +20,11 @@ run: $(VENV)/runtime.stamp ## Start the server on http://127.0.0.1:2024 with an 
 
 .PHONY: test
 test: $(VENV)/dev.stamp ## Run the tests on a PostgreSQL of their own
-	@$(BIN)/python -m pytest -q -m "not long" $(TESTS)
+	@$(BIN)/python -m pytest -q -m "not long" -n auto --maxprocesses 4 --dist loadfile $(TESTS)
 
 .PHONY: check
 check: format-check lint types imports ## Check format, lint, types, imports; then unit and integration tests
-	@$(BIN)/python -m pytest -q -m "not long" tests/unit tests/integration
+	@$(BIN)/python -m pytest -q -m "not long" -n auto --maxprocesses 4 --dist loadfile tests/unit tests/integration
 
 .PHONY: clean
 clean: ## Remove environments and caches; the data of `make run` stays
@@ -62,7 +62,7 @@ studio: $(STUDIO)/studio.stamp ## Run LangGraph's own development server and Stu
 ##@ Long suites (CI runs short forms)
 .PHONY: test-postgres15 chaos bench shots compatibility pruner-long
 test-postgres15: $(VENV)/dev.stamp ## Run the tests that touch SQL on Debian's PostgreSQL 15
-	@tests/tools/with-postgres 15 $(BIN)/python -m pytest -q -m "not long and not browser and not node" \
+	@tests/tools/with-postgres 15 $(BIN)/python -m pytest -q -m "not long and not browser and not node" -n auto --maxprocesses 4 --dist loadfile \
 	  tests/integration tests/pruner
 chaos: $(VENV)/dev.stamp ## Kill workers and count effects: KILLS=500 SEED=7
 	@$(BIN)/python -m tests.fault.chaos --kills $(or $(KILLS),500) --seed $(or $(SEED),1)
