@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from checkpoint_pruner import CheckpointPrunedError, Policy, sweep
 from checkpoint_pruner.guard import guard_status, install_guard, remove_guard, translate
-from checkpoint_pruner.threads import delete_threads
+from checkpoint_pruner.threads import copy_thread, delete_threads
 from tests.pruner.rows import checkpoint_id, ids_of, write_thread
 
 INSERT = (
@@ -172,3 +172,40 @@ def test_the_status_of_a_disabled_trigger_is_told(guarded: str):
 
     assert (status.schema, status.installed, status.enabled) == ("public", True, False)
     assert sweep(guarded).guarded is False
+
+
+async def test_a_copy_steps_around_the_guard_and_no_longer(guarded: str):
+    ids = write_thread(guarded, "t", 6)
+    sweep(guarded, Policy(keep_last=2))
+    with psycopg.connect(guarded) as connection:
+        connection.execute(
+            "UPDATE checkpoints SET parent_checkpoint_id = 'gone' WHERE checkpoint_id = %s",
+            [ids[-2]],
+        )
+
+    async with await psycopg.AsyncConnection.connect(guarded) as connection:
+        await copy_thread(connection, "t", "copy")
+        cursor = await connection.execute(
+            "SELECT current_setting('checkpoint_pruner.unguarded', true)"
+        )
+        setting = await cursor.fetchone()
+
+    assert ids_of(guarded, "copy") == ids[-2:]
+    assert setting == ("off",)
+
+
+async def test_a_full_sweep_forgets_threads_that_were_deleted_long_ago(guarded: str):
+    async with await psycopg.AsyncConnection.connect(guarded, autocommit=True) as connection:
+        await delete_threads(connection, ["old", "new"])
+        await connection.execute(
+            "UPDATE checkpoint_pruner_tombstones SET deleted_at = now() - interval '31 days'"
+            " WHERE thread_hash = hashtextextended('old', 0)"
+        )
+
+    sweep(guarded, full=True)
+
+    with psycopg.connect(guarded) as connection:
+        left = connection.execute(
+            "SELECT thread_hash = hashtextextended('new', 0) FROM checkpoint_pruner_tombstones"
+        ).fetchall()
+    assert left == [(True,)]
