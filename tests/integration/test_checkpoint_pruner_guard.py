@@ -183,7 +183,10 @@ async def test_a_copy_steps_around_the_guard_and_no_longer(guarded: str):
             [ids[-2]],
         )
 
-    async with await psycopg.AsyncConnection.connect(guarded) as connection:
+    async with (
+        await psycopg.AsyncConnection.connect(guarded, autocommit=True) as connection,
+        connection.transaction(),
+    ):
         await copy_thread(connection, "t", "copy")
         cursor = await connection.execute(
             "SELECT current_setting('checkpoint_pruner.unguarded', true)"
