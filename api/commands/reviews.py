@@ -236,7 +236,9 @@ def _changed(action: Mapping[str, Any], changes: Sequence[str]) -> Any:
     if not changes:
         raise CommandError("nothing to change; name fields with --set field=value", code=2)
     schema, proposed = action["args_schema"], action["args"]
-    form = dict(_posted(fields(schema, proposed)))
+    shown = fields(schema, proposed)
+    form = dict(_posted(shown))
+    choices = dict(_choices(shown))
     for change in changes:
         name, equals, value = change.partition("=")
         pointer = f"/{name.strip().strip('/').replace('.', '/')}"
@@ -245,11 +247,30 @@ def _changed(action: Mapping[str, Any], changes: Sequence[str]) -> Any:
         if pointer not in form:
             known = ", ".join(sorted(key.removeprefix("/") for key in form))
             raise CommandError(f"--set {name}: no such field; there are {known}", code=2)
-        form[pointer] = value
+        form[pointer] = _chosen(choices.get(pointer), name, value)
     try:
         return parse(schema, form, proposed)
     except FormError as error:
         raise CommandError(f"{error.pointer.removeprefix('/')} {error.message}", code=2) from error
+
+
+def _choices(shown: Sequence[Field]) -> list[tuple[str, Mapping[str, str]]]:
+    """Return the form values of the fields that offer a choice, by what a person reads."""
+    found: list[tuple[str, Mapping[str, str]]] = []
+    for one in shown:
+        found += _choices(one.children)
+        if one.options:
+            found.append((one.pointer, dict(one.options)))
+    return found
+
+
+def _chosen(choices: Mapping[str, str] | None, name: str, value: str) -> str:
+    if choices is None:
+        return value
+    if value not in choices:
+        offered = ", ".join(text for text in choices if text)
+        raise CommandError(f"{name} must be one of {offered}, got {value!r}", code=2)
+    return choices[value]
 
 
 def _posted(shown: Sequence[Field]) -> list[tuple[str, str]]:

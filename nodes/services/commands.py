@@ -25,6 +25,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, one object
 
 T = TypeVar("T")
 
+WRONG_USE = 2
+
 
 def with_database(database_url: str | None, use: Callable[[Database], Coroutine[Any, Any, T]]) -> T:
     """Return what `use` makes of the database that the option or the environment names."""
@@ -46,12 +48,15 @@ def with_database(database_url: str | None, use: Callable[[Database], Coroutine[
 
 def explained(work: Callable[[], T]) -> T:
     """Return what `work` returns; its failures end the command with a sentence."""
+    cause: Exception
     try:
         return work()
     except ServiceError as error:
-        raise typer.BadParameter(str(error)) from error
+        sentence, cause = str(error), error
     except UndefinedTable as error:
-        message = "the database has no ledger yet; run `holdfast migrate` first"
-        raise typer.BadParameter(message) from error
+        sentence, cause = "the database has no ledger yet; run `holdfast migrate` first", error
     except (OperationalError, PoolTimeout) as error:
-        raise typer.BadParameter(f"the database cannot be reached: {error}") from error
+        reason = " ".join(str(error).split())
+        sentence, cause = f"the database cannot be reached: {reason}", error
+    typer.echo(f"holdfast: {sentence}", err=True)
+    raise typer.Exit(WRONG_USE) from cause

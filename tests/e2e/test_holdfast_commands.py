@@ -120,6 +120,21 @@ def _ended(holdfast: Run, thread_id: str) -> dict[str, Any]:
     pytest.fail(f"thread {thread_id} did not end: {shown['thread']['status']}")
 
 
+def test_a_choice_is_edited_by_the_word_that_is_shown(holdfast: Run) -> None:
+    submitted = json.loads(
+        holdfast("submit", "--json", str(SAMPLES / "acme-office-supplies.xml")).stdout
+    )
+    review = submitted["reviews"][0]
+
+    refused = holdfast("reviews", "edit", review, "--set", "department=nowhere")
+    holdfast("reviews", "edit", review, "--set", "department=operations")
+    finished = _ended(holdfast, submitted["thread_id"])
+
+    assert refused.returncode == 2
+    assert "must be one of it, marketing, office, operations" in refused.stderr
+    assert finished["state"]["values"]["order"]["department"] == "operations"
+
+
 def test_what_is_to_be_typed_next_names_a_server_that_is_not_at_the_usual_port(
     holdfast: Run,
 ) -> None:
