@@ -6,7 +6,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STUDIO := .venv-studio
-PIP_FLAGS := --quiet --disable-pip-version-check --no-input
+PIP_FLAGS := -qq --disable-pip-version-check --no-input
 export PIP_ROOT_USER_ACTION = ignore
 
 ##@ Everyday
