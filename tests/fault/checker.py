@@ -138,7 +138,12 @@ def _check_effects(verdict: Verdict, world: Path) -> None:
     verdict.doubled = sorted(logical for logical, used in keys.items() if len(used) > 1)
 
 
-def _check_threads(verdict: Verdict, runs: Mapping[str, Any], threads: Mapping[str, Any]) -> None:
+def _check_threads(
+    verdict: Verdict,
+    runs: Mapping[str, Any],
+    threads: Mapping[str, Any],
+    heads: Mapping[str, list[str]],
+) -> None:
     """A thread's log is its runs' steps, run after run, each step once."""
     expected: dict[str, list[str]] = defaultdict(list)
     unfinished: set[str] = set()
