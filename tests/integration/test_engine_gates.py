@@ -266,16 +266,16 @@ async def test_poison_in_an_interrupts_value_is_stored(room: Any) -> None:
 
 
 async def test_a_listener_that_fails_undoes_the_whole_decision(room: Any) -> None:
-    class Refusing(EngineError):
+    class RefusedError(EngineError):
         pass
 
     async def refuse(*_: Any) -> None:
-        raise Refusing("no")
+        raise RefusedError("no")
 
     (gate,) = await room.ask(room.hitl())
     room.gates.listen(refuse)
 
-    with pytest.raises(Refusing):
+    with pytest.raises(RefusedError):
         await room.decide(gate.gate_id, room.approve(version=1))
 
     assert (await room.gate(gate.gate_id)).state == "open"
