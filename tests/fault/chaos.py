@@ -36,6 +36,10 @@ from tests.fault.processes import HUNG_AFTER_SECONDS, Place, Worker, options, su
 
 RUNS_PER_THREAD = 4
 POLL_SECONDS = 0.05
+# Between two blows: a run that is hit five times before it can do a single step is rightly taken
+# for one that kills its workers.
+EFFECTS_BETWEEN_BLOWS = 12
+CLIENT_BATCH = 24
 QUIET_SECONDS = 120.0
 
 
@@ -239,8 +243,11 @@ class _Stormer:
         zombies: list[asyncio.Task[None]] = []
         for blow in blows:
             if blow == "client":
+                self._submit(CLIENT_BATCH)
+                await asyncio.sleep(self._random.uniform(0.2, 0.6))  # starting takes the most
                 await asyncio.to_thread(self._kill_client)
                 continue
+            await self._progress()
             busy = await self._busy_workers()
             await asyncio.sleep(self._random.uniform(0, 0.12))
             if blow == "cut":
@@ -272,6 +279,18 @@ class _Stormer:
         worker.signal(signal.SIGCONT)
         await asyncio.sleep(1.0)
         await asyncio.to_thread(worker.kill)
+
+    async def _progress(self) -> None:
+        """Wait until some work was done since the last blow, submitting more when it runs out."""
+        deadline = time.monotonic() + QUIET_SECONDS
+        before = self._effects()
+        while self._effects() < before + EFFECTS_BETWEEN_BLOWS and time.monotonic() < deadline:
+            if not await asyncio.to_thread(self._unfinished):
+                self._submit(RUNS_PER_THREAD * 10)
+            await asyncio.sleep(POLL_SECONDS)
+
+    def _effects(self) -> int:
+        return self._place.world.read_bytes().count(b"\n") if self._place.world.exists() else 0
 
     async def _busy_workers(self) -> list[tuple[int, list[str]]]:
         """Return the workers that have runs in hand, waiting until there is one."""
