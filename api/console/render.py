@@ -72,6 +72,8 @@ def page(
         headers={
             "Content-Security-Policy": CONTENT_SECURITY_POLICY,
             "Cache-Control": "no-store",
+            # Under `no-referrer` a form's post carries the origin `null`, which is refused.
+            "Referrer-Policy": "same-origin",
             "Vary": "HX-Request, Cookie",
             **(headers or {}),
         },

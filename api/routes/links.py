@@ -21,7 +21,10 @@ KINDS = get_args(LinkDecision.model_fields["type"].annotation)
 # A page that a mail client opens must neither be kept nor be able to do anything but post.
 PAGE_HEADERS = {
     "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; form-action 'self'; frame-ancestors 'none'",
+    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self';"
+    " form-action 'self'; frame-ancestors 'none'",
+    # Under `no-referrer` the form's post would carry the origin `null`, which is refused.
+    "Referrer-Policy": "same-origin",
 }
 
 
@@ -143,8 +146,8 @@ def _page(link: Link, gate: Gate) -> str:
     )
     choices = _choices(link, gate)
     buttons = "".join(
-        f'<p><button name="type" value="{kind}">{kind.capitalize()}</button>'
-        f" {escape(question.effects.get(kind, ''))}</p>"
+        f'<p><button class="{kind}" name="type" value="{kind}">{kind.capitalize()}</button>'
+        f' <span class="quiet">{escape(question.effects.get(kind, ""))}</span></p>'
         for kind in choices
     )
     form = (
@@ -153,7 +156,7 @@ def _page(link: Link, gate: Gate) -> str:
         if choices
         else "<p>There is nothing to decide here any more.</p>"
     )
-    why = f"<p>{escape(question.why_now)}</p>" if question.why_now else ""
+    why = f'<p class="note">{escape(question.why_now)}</p>' if question.why_now else ""
     return _frame(gate.title, f"{why}<table>{rows}</table>{form}")
 
 
@@ -161,6 +164,8 @@ def _frame(title: str, content: str) -> str:
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<link rel="stylesheet" href="/console/static/app.css">'
         f"<title>{escape(title)}</title></head>"
-        f"<body><main><h1>{escape(title)}</h1>{content}</main></body></html>"
+        f'<body><main class="letter card stack"><h1>{escape(title)}</h1>{content}</main></body>'
+        "</html>"
     )

@@ -11,10 +11,12 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from shutil import which
 from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import sync_playwright
 
 PROJECT = Path(__file__).resolve().parents[2]
 START_DEADLINE_SECONDS = 60.0
@@ -182,3 +184,151 @@ def _served(url: str) -> dict[tuple[str, str], float]:
             key = (found[1], found[2])
             counts[key] = counts.get(key, 0) + float(line.rpartition(" ")[2])
     return counts
+
+
+# The console in a real browser
+
+CHROMIUM = next((path for name in ("chromium", "chromium-browser") if (path := which(name))), None)
+CHROMIUM_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+AXE = PROJECT / "tests" / "e2e" / "js" / "node_modules" / "axe-core" / "axe.min.js"
+# What a refused decision prints is no fault of the page.
+REFUSALS = re.compile(r"status of (404|409|410|412|422)")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--shots", default=None, help="folder that console screenshots are written to")
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    """Return a browser that lives as long as the module's tests."""
+    if CHROMIUM is None:
+        pytest.skip("Chromium is not installed")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=CHROMIUM_ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@dataclass(kw_only=True)
+class Console:
+    """Opens pages of one server's console, and hears what goes wrong in them."""
+
+    url: str
+    browser: Any
+    faults: list[str] = field(default_factory=list)
+    contexts: list[Any] = field(default_factory=list)
+
+    def open(self, path: str = "/console/reviews", *, person: str = "ana", **options: Any) -> Any:
+        """Open a page as `person`; `options` are Playwright's for a context."""
+        options = {"viewport": {"width": 1440, "height": 900}, **options}
+        context = self.browser.new_context(**options)
+        self.contexts.append(context)
+        context.add_cookies([{"name": "holdfast_user", "value": person, "url": self.url}])
+        page = context.new_page()
+        page.set_default_timeout(15_000)
+        page.on("request", self._note_request)
+        page.on("console", self._note_message)
+        page.on("pageerror", lambda error: self.faults.append(f"script: {error}"))
+        page.goto(f"{self.url}{path}")
+        page.wait_for_timeout(300)  # keys so soon after a review appeared are not taken
+        return page
+
+    def close(self) -> None:
+        """Close every page."""
+        for context in self.contexts:
+            context.close()
+
+    def _note_request(self, request: Any) -> None:
+        if not request.url.startswith((self.url, "data:", "blob:")):
+            self.faults.append(f"request off the host: {request.url}")
+
+    def _note_message(self, message: Any) -> None:
+        if message.type == "error" and not REFUSALS.search(message.text):
+            self.faults.append(f"console: {message.text}")
+
+
+@dataclass(kw_only=True)
+class Desk:
+    """Lets the test graph `ask` ask, and reads what it heard."""
+
+    client: httpx.Client
+
+    def ask(self, *questions: Any, at_once: bool = False, **more: Any) -> str:
+        """Start a thread that asks, and return its id once it waits."""
+        thread_id = str(self.client.post("/threads", json={}).json()["thread_id"])
+        asked = {"questions": list(questions), "at_once": at_once, **more}
+        answer = self.client.post(
+            f"/threads/{thread_id}/runs/wait", json={"assistant_id": "ask", "input": asked}
+        )
+        assert answer.is_success, answer.text
+        return thread_id
+
+    def review_of(self, thread_id: str) -> dict[str, Any]:
+        """Return the thread's review that waits longest."""
+        return dict(self.reviews_of(thread_id)[0])
+
+    def reviews_of(self, thread_id: str) -> list[dict[str, Any]]:
+        """Return the thread's reviews that wait."""
+        found = self.client.get("/reviews", params={"thread_id": thread_id})
+        return list(found.json()["reviews"])
+
+    def answers_of(self, thread_id: str, *, wait_seconds: float = 20.0) -> list[Any]:
+        """Return what the graph heard, once its thread rests."""
+        deadline = time.monotonic() + wait_seconds
+        while time.monotonic() < deadline:
+            thread = self.client.get(f"/threads/{thread_id}").json()
+            if thread["status"] == "idle":
+                return list((thread["values"] or {}).get("answers", []))
+            time.sleep(0.1)
+        pytest.fail(f"thread {thread_id} does not come to rest: {thread['status']}")
+
+
+@pytest.fixture(scope="module")
+def desk_server(start_server: Callable[..., Server]) -> Server:
+    """Return a server of the test graphs for one module of console tests."""
+    return start_server(config=PROJECT / "tests" / "graphs" / "langgraph.json")
+
+
+@pytest.fixture
+def desk(desk_server: Server) -> Iterator[Desk]:
+    """Return a client that makes reviews."""
+    with httpx.Client(base_url=desk_server.url, timeout=30.0) as client:
+        yield Desk(client=client)
+
+
+@pytest.fixture
+def open_console() -> Callable[[str, Any], Iterator[Console]]:
+    """Return an opener of consoles; at the end nothing may have gone wrong in their pages."""
+
+    def opened(url: str, browser: Any) -> Iterator[Console]:
+        pages = Console(url=url, browser=browser)
+        yield pages
+        pages.close()
+        assert pages.faults == []
+
+    return opened
+
+
+@pytest.fixture
+def console(
+    desk_server: Server, chromium: Any, open_console: Callable[[str, Any], Iterator[Console]]
+) -> Iterator[Console]:
+    """Return the console of the desk's server."""
+    yield from open_console(desk_server.url, chromium)
+
+
+@pytest.fixture(scope="session")
+def axe() -> str:
+    """Return the text of axe-core, which looks for what keeps people out."""
+    if not AXE.exists():
+        pytest.skip("axe-core is not installed: run make node-env")
+    return AXE.read_text()

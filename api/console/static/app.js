@@ -52,8 +52,8 @@
     if (next) next.click();
     else if (by > 0) $("#queue .more a")?.click();
   };
-  const press = (kind) => {
-    if (performance.now() - shownAt < FRESH_MS) return;
+  const press = (kind, { typed = false } = {}) => {
+    if (!typed && performance.now() - shownAt < FRESH_MS) return;
     const button = $(`#decision button[name=type][value=${kind}]`);
     if (button && visible(button)) button.click();
   };
@@ -96,7 +96,7 @@
     const inField = typing(event.target);
     if (event.key === "Enter" && (event.ctrlKey || event.metaKey) && inField && form()?.contains(event.target)) {
       const kind = event.target.closest(".editing") ? "edit" : begun;
-      if (kind) { event.preventDefault(); press(kind); }
+      if (kind) { event.preventDefault(); press(kind, { typed: true }); }
       return;
     }
     if (event.ctrlKey || event.metaKey || event.altKey || event.repeat || dialog?.open) return;
@@ -344,12 +344,12 @@
     $("#queue [aria-current=true]")?.scrollIntoView({ block: "nearest" });
     const count = $("#waiting-count");
     if (count) count.hidden = count.textContent.trim() === "0";
-    if (article && !article.dataset.presented) { article.dataset.presented = ""; present({ swapped: true }); }
+    if (article && !article.dataset.presented) { article.dataset.presented = "yes"; present({ swapped: true }); }
   });
   const begin = () => {
     for (const toast of $$(".toast", toasts)) { toast.dataset.watched = ""; watch(toast); }
     const article = $("#review > *");
-    if (article) { article.dataset.presented = ""; present({ swapped: false }); }
+    if (article) { article.dataset.presented = "yes"; present({ swapped: false }); }
   };
   if (document.readyState === "loading") document.addEventListener("DOMContentLoaded", begin);
   else begin();
