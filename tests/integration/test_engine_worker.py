@@ -318,7 +318,7 @@ async def test_a_run_that_kept_killing_its_worker_fails_as_a_crash_loop(
             await connection.execute(
                 """
                 UPDATE holdfast.runs SET status = 'running', attempts = 5, worker_id = 'gone',
-                    attempt_log = 
+                    attempt_log =
                         '[{"worker_id": "gone", "started_at": "2026-01-01", "head": null}]'
                 """
             )
