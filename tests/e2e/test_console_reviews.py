@@ -430,6 +430,7 @@ def test_a_claim_a_comment_and_a_delegation_are_seen_by_colleagues(desk: Any, co
     page.get_by_role("button", name="Comment only").click()
     expect(page.locator(".comments")).to_contain_text("ask finance first")
     page.get_by_role("button", name="Give back").click()
+    expect(page.locator("#toasts")).to_contain_text("Given back")
     page.get_by_text("Delegate", exact=True).click()
     page.get_by_label("To", exact=True).fill("carla")
     page.get_by_role("button", name="Hand over").click()
@@ -458,9 +459,9 @@ def test_a_thread_that_keeps_a_bad_answer_is_repaired_from_the_health_screen(
 ) -> None:
     thread_id = desk.ask(order("Poison"), wants_numbers=True)
     page = console.open(at(desk, thread_id))
-    page.keyboard.press("a")
-    page.wait_for_timeout(300)
-    deadline = time.monotonic() + 15
+    page.get_by_role("button", name="Approve").click()
+    expect(page.locator("#toasts")).to_contain_text("Approved")
+    deadline = time.monotonic() + 30
     while desk.client.get(f"/threads/{thread_id}").json()["status"] != "error":
         assert time.monotonic() < deadline
         time.sleep(0.1)

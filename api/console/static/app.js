@@ -260,17 +260,27 @@
   };
 
   // Something happened somewhere: fetch the queue, leave what is being typed alone.
-  let refetching = null;
+  let waiting = null;
+  let busy = false;
+  let again = false;
   const refetch = () => {
-    refetching ??= setTimeout(() => {
-      refetching = null;
-      const live = $("#live");
-      if (!live) return;
-      const query = new URLSearchParams(live.dataset.query);
-      const open = review();
-      if (open) for (const [name, value] of [["current", open.dataset.review], ["version", open.dataset.version], ["state", open.dataset.state]]) query.set(name, value);
-      htmx.ajax("GET", `/console/reviews/queue?${query}`, { target: "#queue", swap: "none" });
-    }, REFETCH_MS);
+    if (busy) { again = true; return; }
+    waiting ??= setTimeout(fetchQueue, REFETCH_MS);
+  };
+  const fetchQueue = async () => {
+    waiting = null;
+    const live = $("#live");
+    if (!live) return;
+    const query = new URLSearchParams(live.dataset.query);
+    const open = review();
+    if (open) for (const [name, value] of [["current", open.dataset.review], ["version", open.dataset.version], ["state", open.dataset.state]]) query.set(name, value);
+    busy = true;
+    try {
+      await htmx.ajax("GET", `/console/reviews/queue?${query}`, { source: live, target: "#queue", swap: "none" });
+    } finally {
+      busy = false;
+      if (again) { again = false; refetch(); }
+    }
   };
   for (const name of EVENTS) {
     document.addEventListener(name, (event) => { if (event.target.closest?.("#live")) refetch(); }, true);
@@ -347,6 +357,8 @@
     if (article && !article.dataset.presented) { article.dataset.presented = "yes"; present({ swapped: true }); }
   });
   const begin = () => {
+    const screen = $(".bar [aria-current=page]");
+    if (screen) screen.parentElement.scrollLeft = screen.offsetLeft - screen.parentElement.offsetLeft - 16;
     for (const toast of $$(".toast", toasts)) { toast.dataset.watched = ""; watch(toast); }
     const article = $("#review > *");
     if (article) { article.dataset.presented = "yes"; present({ swapped: false }); }

@@ -7,7 +7,7 @@
   const HEIGHT = 52;
   const PADDING = 18;
   const LIVE_MS = 2000;
-  const SMALLEST = 0.62; // a larger drawing scrolls rather than becoming unreadable
+  const SMALLEST = 0.75; // a larger drawing scrolls rather than becoming unreadable
   const STATES = ["done", "live", "waiting", "failed"];
   const SYMBOL = { done: "✓ done", live: "● live", waiting: "‖ waiting", failed: "✖ failed" };
 
@@ -50,11 +50,6 @@
       layout.setEdge(edge.from, edge.to, { ...label, edge }, String(index));
     }
     dagre.layout(layout);
-    const { width, height } = layout.graph();
-    svg.setAttribute("viewBox", `0 0 ${width} ${height}`);
-    const scale = Math.min(1, Math.max(SMALLEST, place.clientWidth / width));
-    svg.setAttribute("width", width * scale);
-    svg.setAttribute("height", height * scale);
     const definitions = make("defs", {}, svg);
     const arrow = make("marker", { id: "arrow", viewBox: "0 0 10 10", refX: 9, refY: 5, markerWidth: 7, markerHeight: 7, orient: "auto-start-reverse" }, definitions);
     make("path", { d: "M 0 0 L 10 5 L 0 10 z", class: "arrow" }, arrow);
@@ -80,6 +75,13 @@
       line.dataset.note = second ? node.note || "" : "";
       mark(group, node.state);
     }
+    const drawn = svg.getBBox(); // a bent arrow may leave the place that was laid out for it
+    const width = drawn.width + 2 * MARGIN;
+    const height = drawn.height + 2 * MARGIN;
+    const scale = Math.min(1, Math.max(SMALLEST, place.clientWidth / width));
+    svg.setAttribute("viewBox", `${drawn.x - MARGIN} ${drawn.y - MARGIN} ${width} ${height}`);
+    svg.setAttribute("width", width * scale);
+    svg.setAttribute("height", height * scale);
   };
 
   const follow = (place) => {

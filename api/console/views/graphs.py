@@ -89,6 +89,12 @@ async def drawing_of(engine: Engine, graph_id: str, *, places: Mapping[str, str]
                 "conditional": bool(edge.get("conditional")),
             }
             for edge in told["edges"]
+        ]
+        # LangGraph draws no way to the node that handles another one's error.
+        + [
+            {"from": name, "to": handler, "label": "failed", "conditional": True}
+            for handler in (str(node["id"]) for node in told["nodes"])
+            if handler.startswith(HANDLER) and (name := handler.removeprefix(HANDLER))
         ],
     }
 

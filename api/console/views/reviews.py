@@ -222,7 +222,8 @@ def _ballot(detail: ReviewDetail, form: Mapping[str, str]) -> Ballot:
         decisions = [Decision(type="answer", value=value)]
     else:
         decisions = [Decision(type=kind, message=message)]  # type: ignore[arg-type]  # the engine checks it
-    if kind == "approve" and _typed(detail, form):
+    unchanged = form.get("fingerprint") == detail.gate.fingerprint
+    if kind == "approve" and unchanged and _typed(detail, form):
         problem = "fields were changed: send the changes, or set them back and approve"
         raise InvalidDecisionError([{"pointer": "/type", "message": problem}])
     version = form.get("version", "")
