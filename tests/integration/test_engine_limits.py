@@ -38,13 +38,14 @@ async def test_no_more_than_the_places_are_held_over_all_processes(
     processes: list[Permits],
 ) -> None:
     holders, most = 0, 0
+    pair = asyncio.Barrier(2)  # nobody leaves before a second one is in
 
     async def hold(permits: Permits) -> None:
         nonlocal holders, most
         async with permits.hold("llm:openai", places=2):
             holders += 1
             most = max(most, holders)
-            await asyncio.sleep(0)
+            await pair.wait()
             holders -= 1
 
     await asyncio.gather(*(hold(processes[number % 2]) for number in range(12)))
