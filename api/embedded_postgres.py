@@ -1,5 +1,6 @@
 """The PostgreSQL that comes along: started on the first run, stopped with the last process."""
 
+import json
 import logging
 import os
 import subprocess
@@ -10,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import fasteners
+import psutil
 
 from engine.errors import ConfigurationError
 
@@ -30,6 +32,9 @@ SERVER_SETTINGS = {"max_connections": "200"}
 # After a crash PostgreSQL first replays its log; the wheel gives up on it after 10 s.
 RECOVERY_SECONDS = 120.0
 RECOVERY_POLL_SECONDS = 0.5
+
+# The kernel counts the start of a process from a boot time in whole seconds.
+CLOCK_SLACK_SECONDS = 5.0
 
 
 def default_data_directory(project: Path) -> Path:
@@ -55,8 +60,11 @@ def embedded_postgres(
     Raises:
         ConfigurationError: it cannot be started there; the sentence says why.
     """
+    # The wheel's own lock is one file in /tmp that belongs to whoever came first: a second user
+    # of the machine could not open it.
+    lock = fasteners.InterProcessLock(data_directory.parent / ".handles.lock")
     try:
-        server = _started(data_directory, version, settings)
+        server = _started(data_directory, version, settings, lock)
     except (OSError, subprocess.SubprocessError, AssertionError) as error:
         raise ConfigurationError(
             f"the embedded PostgreSQL cannot be started in {data_directory}:"
@@ -66,20 +74,52 @@ def embedded_postgres(
         ) from error
     log.info("postgres_started", extra={"data_directory": str(data_directory)})
     with server:
-        yield server.get_uri()
+        try:
+            yield server.get_uri()
+        finally:
+            with lock:
+                _forget_the_dead(data_directory)
 
 
-def _started(data_directory: Path, version: int, settings: Mapping[str, str]) -> PostgresServer:
+def _started(
+    data_directory: Path,
+    version: int,
+    settings: Mapping[str, str],
+    lock: fasteners.InterProcessLock,
+) -> PostgresServer:
     data_directory.parent.mkdir(parents=True, exist_ok=True)
     server = get_server(data_directory, cleanup_mode="stop", postgres_version=version, start=False)
-    # The wheel's own lock is one file in /tmp that belongs to whoever came first: a second user
-    # of the machine could not open it.
-    server._lock = fasteners.InterProcessLock(data_directory.parent / ".handles.lock")  # noqa: SLF001  # no setting for it
+    server._lock = lock  # noqa: SLF001  # there is no setting for it
     with fasteners.InterProcessLock(data_directory.parent / ".starting.lock"):
         server.ensure_pgdata_inited()
         _write_settings(data_directory, settings)
+        with lock:
+            _forget_the_dead(data_directory)
         _start(server)
     return server
+
+
+def _forget_the_dead(data_directory: Path) -> None:
+    """Strike killed processes off the list of those that use the server.
+
+    The wheel leaves them there, and would never again find a last process to stop it.
+    """
+    handles = data_directory / ".handle_pids.json"
+    if not handles.exists():
+        return
+    written_at = handles.stat().st_mtime
+    pids: list[int] = json.loads(handles.read_text() or "[]")
+    handles.write_text(json.dumps([pid for pid in pids if _is_alive(pid, written_at)]))
+
+
+def _is_alive(pid: int, written_at: float) -> bool:
+    if pid == os.getpid():
+        return True
+    # A process that began after its number was written down has inherited the number.
+    try:
+        return bool(psutil.Process(pid).create_time() <= written_at + CLOCK_SLACK_SECONDS)
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _start(server: PostgresServer) -> None:

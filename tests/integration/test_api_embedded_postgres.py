@@ -1,3 +1,7 @@
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Never
 
@@ -40,3 +44,28 @@ def test_a_folder_that_cannot_hold_a_database_is_named_with_the_way_out(tmp_path
         embedded_postgres(tmp_path / "file" / "postgres"),
     ):
         pass
+
+
+def test_a_process_that_was_killed_does_not_keep_the_database_running(tmp_path: Path) -> None:
+    data = tmp_path / "postgres"
+    with embedded_postgres(data):
+        handles = data / ".handle_pids.json"
+        killed = subprocess.Popen([sys.executable, "-c", ""])
+        killed.wait()
+        handles.write_text(json.dumps([killed.pid, *json.loads(handles.read_text())]))
+
+    assert not (data / "postmaster.pid").exists()
+
+
+def test_a_process_that_inherited_the_number_of_a_killed_one_does_not_either(
+    tmp_path: Path,
+) -> None:
+    data = tmp_path / "postgres"
+    idle = [sys.executable, "-c", "import sys; sys.stdin.read()"]
+    with subprocess.Popen(idle, stdin=subprocess.PIPE) as later, embedded_postgres(data):
+        handles = data / ".handle_pids.json"
+        handles.write_text(json.dumps([later.pid, *json.loads(handles.read_text())]))
+        long_ago = handles.stat().st_mtime - 3600
+        os.utime(handles, (long_ago, long_ago))
+
+    assert not (data / "postmaster.pid").exists()
