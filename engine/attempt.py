@@ -256,9 +256,14 @@ class Attempt:
         return await self._told("failed", error=error_payload(failure))
 
     def _ended(self) -> Ending | None:
-        """Return the ending of a graph that ran through, known without reading its head."""
+        """Return the ending of a graph that ran through, known without reading its head.
+
+        Only new input starts a graph from its beginning. What goes on from somewhere may leave a
+        question open that it does not tell again: that of another branch, when one was answered.
+        """
         outcome = self._outcome
-        if self._may_pause or outcome.values is None or outcome.interrupts:
+        goes_on = self.claim.run.payload.get("input") is None
+        if goes_on or self._may_pause or outcome.values is None or outcome.interrupts:
             return None
         return Ending(
             status="succeeded", state_known=True, values=outcome.values, output=outcome.output()
