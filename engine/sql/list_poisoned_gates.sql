@@ -10,7 +10,8 @@ JOIN checkpoint_writes AS answers ON answers.thread_id = gates.thread_id
     AND answers.task_id = gates.task_id
     AND answers.channel = '__resume__'
 WHERE gates.tenant = %(tenant)s
-    AND threads.status = 'error'
+    AND threads.status IN ('error', 'interrupted')
+    AND threads.error IS NOT NULL
     AND gates.state IN ('open', 'claimed', 'decided', 'expired')
     AND gates.checkpoint_id = (
         SELECT max(checkpoints.checkpoint_id)

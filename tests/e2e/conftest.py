@@ -200,7 +200,7 @@ CHROMIUM_ARGUMENTS = [
 ]
 AXE = PROJECT / "tests" / "e2e" / "js" / "node_modules" / "axe-core" / "axe.min.js"
 # What a refused decision prints is no fault of the page.
-REFUSALS = re.compile(r"status of (404|409|410|412|422)")
+REFUSALS = re.compile(r"status of (400|404|409|410|412|422)")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
