@@ -16,6 +16,7 @@ from api.custom_app import mounted_custom_app
 from api.extras import extra_routers, opened_extras
 from api.metrics import RequestMetrics
 from api.middleware import SameOrigin, SecurityHeaders
+from api.reference import add_reference
 from api.routes import (
     assistants,
     crons,
@@ -104,13 +105,15 @@ def create_app(settings: Settings, *, database_url: str) -> FastAPI:
         lifespan=lifespan,
         dependencies=[Depends(guard)],
         responses=every_problem(),
-        docs_url=None if project.http.disable_meta else "/docs",
+        docs_url=None,
         openapi_url=None if project.http.disable_meta else "/openapi.json",
         redoc_url=None,
     )
     app.state.settings = settings
     app.state.project = project
     problems.install(app)
+    if not project.http.disable_meta:
+        add_reference(app)
     for flag, routers in ROUTERS:
         if flag is None or not getattr(project.http, flag):
             for router in routers:

@@ -30,9 +30,7 @@ LimitedBy = Literal["scope", "thread", "review", "run", "body", "none"]
 
 # Said to everybody: that the server lives and what it can do. A link of a message is signed: it
 # carries its own permission, for one decision of one person.
-PUBLIC_PATHS = frozenset(
-    {"/ok", "/info", "/metrics", "/docs", "/docs/oauth2-redirect", "/openapi.json", "/r/{token}"}
-)
+PUBLIC_PATHS = frozenset({"/ok", "/info", "/metrics", "/docs", "/openapi.json", "/r/{token}"})
 CACHE_SIZE = 1_000
 
 

@@ -157,6 +157,19 @@ def test_openapi_describes_every_route(server: Any) -> None:
     assert json.dumps(document)
 
 
+def test_the_page_about_the_api_names_every_route_and_loads_nothing_from_elsewhere(
+    server: Any,
+) -> None:
+    document = httpx.get(f"{server.url}/openapi.json").json()
+
+    page = httpx.get(f"{server.url}/docs").text
+
+    assert all(path in page for path in document["paths"])
+    assert 'src="http' not in page
+    assert 'href="http' not in page
+    assert "<script" not in page
+
+
 def test_a_browser_is_sent_to_the_console_and_a_program_hears_that_all_is_well(
     server: Any,
 ) -> None:
