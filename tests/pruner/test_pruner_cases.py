@@ -18,6 +18,7 @@ from langgraph.checkpoint.postgres import PostgresSaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.types import Command, Send
 from psycopg.conninfo import make_conninfo
+from typing_extensions import TypedDict
 
 from checkpoint_pruner import AlreadyRunningError, Policy, Report, SchemaDriftError, sweep
 from checkpoint_pruner.guard import SQLSTATE, install_guard, translate
@@ -25,7 +26,19 @@ from tests.bench.generated_rows import HELPERS, write
 from tests.pruner import reference
 from tests.pruner.oracle import DURABILITIES, World, attempt, compare
 from tests.pruner.test_pruner_mutants import NAIVE_WINDOW, by_hand, hold_back, release
-from tests.pruner.zoo import SHAPES, TRACE, Child, Driver, State, ask, chain, node, remember, say
+from tests.pruner.zoo import (
+    SHAPES,
+    TRACE,
+    Child,
+    Driver,
+    Log,
+    State,
+    ask,
+    chain,
+    node,
+    remember,
+    say,
+)
 from tests.pruner.zookeeper import exact, sweep_window
 
 DEADLINE_SECONDS = 20.0
@@ -338,12 +351,15 @@ def test_case_08_a_gate_two_subgraphs_deep_resumes_where_it_stood(
 def test_case_09_calls_under_one_long_superstep_are_freed_before_it_ends(world: World) -> None:
     inner = chain(Child, remember("i1"))
 
+    class Counting(TypedDict, total=False):
+        log: Log
+
     def work(state: Any) -> Command:
         count = len(state.get("log", []))
-        inner.invoke({"log": [], "n": count})
+        inner.invoke({"said": [], "n": count})
         return Command(update={"log": [count]}, goto="work" if count < 39 else "gate")
 
-    builder = StateGraph(Child)
+    builder = StateGraph(Counting)
     builder.add_node("work", work, destinations=("work", "gate"))
     builder.add_node("gate", ask("gate"))
     builder.add_edge(START, "work")
@@ -716,7 +732,7 @@ def test_case_28_thread_ids_and_node_names_may_be_anything(world: World, thread_
     child = chain(Child, remember("a1"))
 
     def fan(_: State) -> list[Send]:
-        return [Send("a1", {"log": [number]}) for number in range(2)]
+        return [Send("a1", {"said": [number]}) for number in range(2)]
 
     builder = StateGraph(State)
     builder.add_node("a1", child)

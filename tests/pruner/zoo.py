@@ -43,10 +43,21 @@ def extend(state: list[Any], writes: Sequence[list[Any]]) -> list[Any]:
 Log = Annotated[list[Any], operator.add]
 
 
+def newest(old: list[Any], new: list[Any]) -> list[Any]:
+    """Keep what was said last; children that end together do not collide."""
+    return new
+
+
+def recent(old: list[Any], new: list[Any]) -> list[Any]:
+    """Keep the last few things said: a list that goes through a child and back does not double."""
+    return [*old, *new][-6:]
+
+
 class State(TypedDict, total=False):
     log: Log
     doc: dict[str, Any]
     note: str
+    said: Annotated[list[Any], newest]
     n: int
 
 
@@ -280,13 +291,13 @@ def functional(saver: BaseCheckpointSaver) -> Any:
 # ---------------------------------------------------------------- interrupts
 
 
-def ask(name: str, questions: int = 1) -> Callable[[Any], dict[str, Any]]:
+def ask(name: str, questions: int = 1, key: str = "log") -> Callable[[Any], dict[str, Any]]:
     """Return a node that asks `questions` questions one after the other."""
 
     def gate(state: Any) -> dict[str, Any]:
         answers = [interrupt({"gate": name, "question": index}) for index in range(questions)]
         ran(name)
-        return {"log": [{name: answers}]}
+        return {key: [{name: answers}]}
 
     gate.__name__ = name
     return gate
@@ -337,7 +348,7 @@ def parallel_gates(saver: BaseCheckpointSaver) -> Any:
 
 
 class Child(TypedDict, total=False):
-    log: Log
+    said: Annotated[list[Any], recent]
     memory: Log
     n: int
 
@@ -348,19 +359,19 @@ def remember(name: str) -> Callable[[Any], dict[str, Any]]:
     def work(state: Any) -> dict[str, Any]:
         ran(name)
         memory = state.get("memory", [])
-        return {"memory": [state.get("n", 0)], "log": [{name: [*memory, state.get("n", 0)]}]}
+        return {"memory": [state.get("n", 0)], "said": [{name: [*memory, state.get("n", 0)]}]}
 
     work.__name__ = name
     return work
 
 
-def calls(child: Any, name: str) -> Callable[[State], State]:
-    """Return a node that calls `child` and passes on only the last thing it said."""
+def calls(child: Any, name: str, key: str = "log") -> Callable[..., Any]:
+    """Return a node that calls `child` and writes the last thing it said to `key`."""
 
-    def call(state: State, config: RunnableConfig) -> State:
-        result = child.invoke({"log": [], "n": state.get("n", 0)}, config)
+    def call(state: Any, config: RunnableConfig) -> dict[str, Any]:
+        result = child.invoke({"said": [], "n": state.get("n", 0)}, config)
         ran(name)
-        return {"log": [{name: result["log"][-1]}]}
+        return {key: [{name: result["said"][-1]}]}
 
     call.__name__ = name
     return call
@@ -376,7 +387,7 @@ def plain_child(saver: BaseCheckpointSaver) -> Any:
 @shape("plain_two_deep", drive=gated(3))
 def plain_two_deep(saver: BaseCheckpointSaver) -> Any:
     """A gate two subgraphs deep."""
-    inner = chain(Child, remember("i1"), ask("gate"), remember("i2"))
+    inner = chain(Child, remember("i1"), ask("gate", key="said"), remember("i2"))
     middle = chain(Child, remember("m1"), ("inner", inner), remember("m2"))
     return chain(State, node("before"), ("middle", middle), node("after"), checkpointer=saver)
 
@@ -384,7 +395,7 @@ def plain_two_deep(saver: BaseCheckpointSaver) -> Any:
 @shape("child_gate_in_node", drive=gated(3))
 def child_gate_in_node(saver: BaseCheckpointSaver) -> Any:
     """A subgraph with a gate, called by hand inside a node."""
-    child = chain(Child, remember("c1"), ask("gate"), remember("c2"), checkpointer=None)
+    child = chain(Child, remember("c1"), ask("gate", key="said"), remember("c2"), checkpointer=None)
     return chain(State, node("before"), calls(child, "call"), checkpointer=saver)
 
 
@@ -394,7 +405,7 @@ def many_calls_in_one_node(saver: BaseCheckpointSaver) -> Any:
     child = chain(Child, remember("c1"))
 
     def call(state: State, config: RunnableConfig) -> State:
-        log = [child.invoke({"n": item, "log": []}, config)["log"][-1] for item in range(6)]
+        log = [child.invoke({"n": item, "said": []}, config)["said"][-1] for item in range(6)]
         ran("call")
         return {"log": log}
 
@@ -418,7 +429,7 @@ def stateful_child_of_many_steps(saver: BaseCheckpointSaver) -> Any:
 @shape("stateful_gate", drive=gated(3))
 def stateful_gate(saver: BaseCheckpointSaver) -> Any:
     """A child with memory that stops at a gate."""
-    child = chain(Child, remember("c1"), ask("gate"), remember("c2"), checkpointer=True)
+    child = chain(Child, remember("c1"), ask("gate", key="said"), remember("c2"), checkpointer=True)
     return chain(State, node("before"), calls(child, "child"), node("after"), checkpointer=saver)
 
 
@@ -426,7 +437,7 @@ def stateful_gate(saver: BaseCheckpointSaver) -> Any:
 def stateful_in_plain(saver: BaseCheckpointSaver) -> Any:
     """A child with memory inside a plain call."""
     inner = chain(Child, remember("i1"), checkpointer=True)
-    middle = chain(Child, remember("m1"), calls(inner, "inner"))
+    middle = chain(Child, remember("m1"), calls(inner, "inner", "said"))
     return chain(State, ("middle", middle), node("after"), checkpointer=saver)
 
 
@@ -442,7 +453,7 @@ def plain_in_stateful(saver: BaseCheckpointSaver) -> Any:
 def stateful_in_stateful(saver: BaseCheckpointSaver) -> Any:
     """Memory inside memory."""
     inner = chain(Child, remember("i1"), checkpointer=True)
-    middle = chain(Child, remember("m1"), calls(inner, "inner"), checkpointer=True)
+    middle = chain(Child, remember("m1"), calls(inner, "inner", "said"), checkpointer=True)
     return chain(State, calls(middle, "middle"), node("after"), checkpointer=saver)
 
 
@@ -699,7 +710,7 @@ def delta_in_stateful_child(saver: BaseCheckpointSaver) -> Any:
     """A DeltaChannel as the memory of a child."""
 
     class DeltaChild(TypedDict, total=False):
-        log: Log
+        said: Annotated[list[Any], recent]
         memory: Annotated[list[Any], DeltaChannel(extend, snapshot_frequency=4)]
         n: int
 
