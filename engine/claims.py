@@ -116,49 +116,59 @@ class Claims:
     ) -> bool:
         """Write the end of a run in one transaction; false when the run is gone or not ours.
 
-        Run and thread, the questions the graph stopped at, the webhook, the log and the wake-ups
-        become visible together.
+        Run and thread, the questions the graph stopped at, the webhook and the log become visible
+        together; the wake-ups follow.
         """
-        run = claim.run
         # In a pipeline statements travel together; only an answer that is read is waited for.
-        async with connection.pipeline(), connection.transaction():
+        async with connection.pipeline():
+            async with connection.transaction():
+                written = await self._write_end(connection, claim, ending, ticket)
+            # After the commit, yet with it: a transaction that notifies keeps every other one that
+            # does from committing while it is written to disk.
+            if written and ending.status != "queued":
+                await self.bus.notify(connection, f"run:{claim.run.run_id}")
+                await self.bus.notify(connection, f"thread:{claim.run.thread_id}")
+        return written
+
+    async def _write_end(
+        self, connection: Connection, claim: Claim, ending: Ending, ticket: str | None
+    ) -> bool:
+        run = claim.run
+        await connection.execute(
+            statement("lock_thread"), {"tenant": self.tenant, "thread_id": run.thread_id}
+        )
+        if ending.status == "queued":
+            return await self._hand_back(connection, run)
+        cursor = await connection.execute(
+            statement("finish_run"),
+            {
+                "tenant": self.tenant,
+                "run_id": run.run_id,
+                "thread_id": run.thread_id,
+                "worker_id": self.worker_id,
+                "status": ending.status,
+                "thread_status": ending.thread_status,
+                "error": None if ending.error is None else jsonb(ending.error),
+                "output": jsonb(ending.output),
+                "state_known": ending.state_known,
+                "values": jsonb(ending.values),
+                "interrupts": jsonb(ending.interrupts or {}),
+            },
+        )
+        if await cursor.fetchone() is None:
+            return False
+        if ending.state_known and (ending.pending or claim.gates_open):
+            await self.gates.record_pending(connection, run, ending.pending)
+        if run.webhook is not None and not ending.rolled_back:
+            await self._tell(connection, run, ending)
+        if ending.status not in ("succeeded", "interrupted"):
+            await self._note(connection, run, ending)
+        if ending.rolled_back:
             await connection.execute(
-                statement("lock_thread"), {"tenant": self.tenant, "thread_id": run.thread_id}
+                statement("delete_run"), {"tenant": self.tenant, "run_id": run.run_id}
             )
-            if ending.status == "queued":
-                return await self._hand_back(connection, run)
-            cursor = await connection.execute(
-                statement("finish_run"),
-                {
-                    "tenant": self.tenant,
-                    "run_id": run.run_id,
-                    "thread_id": run.thread_id,
-                    "worker_id": self.worker_id,
-                    "status": ending.status,
-                    "thread_status": ending.thread_status,
-                    "error": None if ending.error is None else jsonb(ending.error),
-                    "output": jsonb(ending.output),
-                    "state_known": ending.state_known,
-                    "values": jsonb(ending.values),
-                    "interrupts": jsonb(ending.interrupts or {}),
-                },
-            )
-            if await cursor.fetchone() is None:
-                return False
-            if ending.state_known and (ending.pending or claim.gates_open):
-                await self.gates.record_pending(connection, run, ending.pending)
-            if run.webhook is not None and not ending.rolled_back:
-                await self._tell(connection, run, ending)
-            if ending.status not in ("succeeded", "interrupted"):
-                await self._note(connection, run, ending)
-            if ending.rolled_back:
-                await connection.execute(
-                    statement("delete_run"), {"tenant": self.tenant, "run_id": run.run_id}
-                )
-            if ticket is not None:
-                await self.dispatcher.withdraw(connection, ticket)
-            await self.bus.notify(connection, f"run:{run.run_id}")
-            await self.bus.notify(connection, f"thread:{run.thread_id}")
+        if ticket is not None:
+            await self.dispatcher.withdraw(connection, ticket)
         return True
 
     async def _hand_back(self, connection: Connection, run: Run) -> bool:

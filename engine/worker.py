@@ -26,7 +26,7 @@ from engine.lease import (
     LeaseLostError,
     open_lease_connection,
 )
-from engine.saver import RunSaver, bounded, keep_ids_after
+from engine.saver import RunSaver, keep_ids_after
 
 # How long a worker that lost its connection waits before it looks at the thread again.
 RETRY_SECONDS = (0.1, 0.3, 1.0)
@@ -161,7 +161,7 @@ class Worker:
     # Inside
 
     async def _hold(self, thread_id: str) -> bool:
-        """Take the lease, run what is due, give it back; return whether more came meanwhile."""
+        """Take the lease, run what is due first, give it back; return whether more is due."""
         lease = await self._connection()
         try:
             async with self.bus.subscribe(f"cancel:{thread_id}") as cancellations:
@@ -170,12 +170,8 @@ class Worker:
                 if lease.thread_id is None:
                     self._idle.append(lease)
                     return False
-                while claim is not None:
+                if claim is not None:
                     await self._attempt(lease, claim, cancellations)
-                    if self.draining:
-                        break
-                    with bounded(lease.connection):
-                        claim = await self._claim(lease, thread_id)
             more = await lease.release()
         except BaseException:
             # Nobody knows what state it is in, and closing it frees the lease.

@@ -52,7 +52,7 @@ def install() -> None:
     _before(Claims, "finish", "before the end is written")
     _after(Claims, "finish", "end written")
     _after(Gates, "record_pending", "inside the gate's transaction")
-    _inside_end(Claims)
+    _inside_end()
     for bug in planted():
         PLANTS.get(bug, lambda: None)()
 
@@ -134,17 +134,17 @@ def _before(owner: type, name: str, point: str) -> None:
     setattr(owner, name, wrapped)
 
 
-def _inside_end(claims: type) -> None:
-    from engine.bus import Bus
+def _inside_end() -> None:
+    from engine import claims
 
-    notify = Bus.notify
+    statement = claims.statement
 
-    async def wrapped(self: Any, connection: Any, topic: str, payload: str = "") -> None:
-        await notify(self, connection, topic, payload)
-        if topic.startswith("run:"):
+    def wrapped(name: str) -> bytes:
+        if name == "finish_run":
             reach("inside the end's transaction")
+        return statement(name)
 
-    Bus.notify = wrapped
+    claims.statement = wrapped
 
 
 @contextlib.contextmanager
