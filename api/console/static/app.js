@@ -351,7 +351,10 @@
   document.addEventListener("htmx:after:swap", () => {
     const article = $("#review > *");
     for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
-    $("#queue [aria-current=true]")?.scrollIntoView({ block: "nearest" });
+    const line = review() && $(`#line-${CSS.escape(review().dataset.review)} > a`);
+    for (const other of $$("#lines [aria-current]")) if (other !== line) other.removeAttribute("aria-current");
+    line?.setAttribute("aria-current", "true");
+    line?.scrollIntoView({ block: "nearest" });
     const count = $("#waiting-count");
     if (count) count.hidden = count.textContent.trim() === "0";
     if (article && !article.dataset.presented) { article.dataset.presented = "yes"; present({ swapped: true }); }

@@ -98,7 +98,10 @@ async def review(
     request: Request, review_id: str, engine: EngineDependency, actor: ActorDependency
 ) -> Response:
     """Show one review beside the queue, or with `at` as it was at an entry of the audit log."""
-    return await _screen(request, engine, actor, filter_of(request), review_id=review_id)
+    live = request.headers.get("HX-Request") == "true"  # such a page has its queue already
+    return await _screen(
+        request, engine, actor, filter_of(request), review_id=review_id, with_queue=not live
+    )
 
 
 @router.post("/{review_id}/decision")
@@ -313,6 +316,7 @@ async def _screen(
     status: int = 200,
     said: str | None = None,
     undo: Gate | None = None,
+    with_queue: bool = True,
 ) -> Response:
     detail: ReviewDetail | None = None
     siblings: Sequence[ReviewSummary] = ()
@@ -352,7 +356,8 @@ async def _screen(
         said=said,
         undo=undo.gate_id if undo else None,
         undo_seconds=_undo_seconds(undo),
-        **await _around(engine, chosen, actor),
+        with_queue=with_queue,
+        **(await _around(engine, chosen, actor) if with_queue else {"filter": chosen, "queue": ()}),
     )
 
 
