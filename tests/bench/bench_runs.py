@@ -200,6 +200,8 @@ async def client(url: str) -> AsyncIterator[Any]:
 async def dispatch(url: str, count: int) -> dict[str, Any]:
     """Measure from acceptance in one process to the start in another, on an idle queue."""
     async with client(url) as engine:
+        first = await engine.runs.create(RunRequest(assistant_id="quick", input={"text": ""}))
+        await engine.runs.wait(first.run_id)  # the worker has started
         delays = []
         for _ in range(count):
             run = await engine.runs.create(RunRequest(assistant_id="quick", input={"text": ""}))
