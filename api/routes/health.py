@@ -31,7 +31,10 @@ JobsDependency = Annotated[list[dict[str, Any]], Depends(clock_jobs)]
             "description": "All is well.",
             "content": {"application/json": {"schema": {"type": "object"}}},
         },
-        503: {"description": "Something needs an operator; `problems` says what."},
+        503: {
+            "description": "Something needs an operator; `problems` says what.",
+            "content": {"application/json": {"schema": {"type": "object"}}},
+        },
     },
 )
 async def healthz(engine: EngineDependency, jobs: JobsDependency) -> JSONResponse:
