@@ -57,9 +57,9 @@ async def step(state: Steps, config: RunnableConfig) -> Command | Steps:
 
 def ask(state: Steps) -> Steps:
     number = len(state.get("done", []))
-    if number in state.get("gates", []) and len(state.get("answers", [])) <= state[
-        "gates"
-    ].index(number):
+    if number in state.get("gates", []) and len(state.get("answers", [])) <= state["gates"].index(
+        number
+    ):
         return {"answers": [interrupt({"question": f"go on with step {number}?"})]}
     return {}
 
