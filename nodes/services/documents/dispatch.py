@@ -68,7 +68,7 @@ def read_document(content: bytes, *, filename: str, media_type: str | None) -> I
         raise UnreadableDocumentError(
             "document",
             expected=f"XML, as its name {shortened(filename)} says",
-            got=f"a text that begins with {shortened(text.strip().splitlines()[0])}",
+            got=f"a text that begins with {shortened(text.strip()[:80])}",
             code="not_xml",
             way_out="send the file as the supplier made it",
         )
