@@ -11,7 +11,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from engine.errors import NotFoundError
-from engine.gates import Gate
+from engine.gates.gate import Gate
 from engine.runs import Run, RunRequest
 from engine.runtime import Engine
 

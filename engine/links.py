@@ -14,7 +14,8 @@ from itsdangerous import BadSignature, URLSafeSerializer
 
 from engine.database import Connection, Database, statement
 from engine.errors import ConflictError, ForbiddenError, GoneError, NotFoundError
-from engine.gates import Gate, Gates, outcome_of
+from engine.gates.book import Gates
+from engine.gates.gate import Gate, outcome_of
 from engine.reviews.decision import Decision
 from engine.reviews.service import Ballot, Reviews
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from engine.database import Connection
-from engine.gates import Gate
+from engine.gates.gate import Gate
 from engine.outbox import Kind, Outbox
 from engine.reviews.people import People
 from engine.reviews.question import plain_line

@@ -212,7 +212,7 @@ class Answers(Protocol):
 
 
 class GateBook(Protocol):
-    """What the ledger needs to know of open questions; `engine.gates.Gates` is the real one."""
+    """What the ledger needs to know of open questions; `engine.gates.book.Gates` is the real one."""
 
     async def accept_resume(
         self,

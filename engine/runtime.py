@@ -24,7 +24,7 @@ from engine.database import Database, open_database
 from engine.dispatch import Dispatcher
 from engine.dispatch.procrastinate import open_dispatcher
 from engine.events import Events, open_events
-from engine.gates import Gates
+from engine.gates.book import Gates
 from engine.idempotency import Idempotency
 from engine.inspection import Inspection
 from engine.keys import signing_key

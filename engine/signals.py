@@ -11,7 +11,9 @@ from uuid import uuid4
 from engine.audit import Audit
 from engine.database import Connection, Database, statement
 from engine.errors import GoneError, InvalidDecisionError, InvalidValueError, NotFoundError
-from engine.gates import UNANSWERED, Gate, Gates, said
+from engine.gates.answers import said
+from engine.gates.book import Gates
+from engine.gates.gate import UNANSWERED, Gate
 from engine.reviews.decision import Decision
 from engine.reviews.dialects import encode
 from engine.reviews.schemas import coerce

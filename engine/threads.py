@@ -14,7 +14,8 @@ from engine.audit import Audit
 from engine.bus import Bus
 from engine.database import Connection, Database, statement
 from engine.errors import AlreadyExistsError, NotFoundError, ThreadBusyError
-from engine.gates import Gate, Gates
+from engine.gates.book import Gates
+from engine.gates.gate import Gate
 from engine.listing import Page, make_page, sorted_statement
 from engine.project import ThreadTtl
 from engine.runs import PendingInterrupt, Run, Runs

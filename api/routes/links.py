@@ -11,7 +11,7 @@ from api.dependencies import EngineDependency
 from api.problems import answer
 from api.schemas.reviews import LinkDecision, ReviewState
 from engine.errors import EngineError, InvalidDecisionError
-from engine.gates import UNANSWERED, Gate
+from engine.gates.gate import UNANSWERED, Gate
 from engine.links import Link
 from engine.reviews.decision import Decision
 

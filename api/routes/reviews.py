@@ -33,7 +33,7 @@ from api.schemas.runs import RunView
 from api.streams import event_stream, frame
 from engine.database import Connection
 from engine.errors import ForbiddenError, InvalidValueError
-from engine.gates import GateState
+from engine.gates.gate import GateState
 from engine.reviews.board import MAX_LIMIT, ReviewFilter
 from engine.runtime import Engine
 

@@ -8,7 +8,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from api.schemas.common import Strict
 from engine.errors import EngineError, InvalidDecisionError
-from engine.gates import Gate, GateState
+from engine.gates.gate import Gate, GateState
 from engine.reviews.board import ReviewDetail, ReviewSummary
 from engine.reviews.decision import Decision
 from engine.reviews.people import Absence

@@ -9,7 +9,8 @@ from typing import Any
 from engine.audit import Audit, AuditEntry
 from engine.database import Connection, Database, statement
 from engine.errors import EngineError
-from engine.gates import LIVE, UNANSWERED, Gate, Gates, GateState
+from engine.gates.book import Gates
+from engine.gates.gate import LIVE, UNANSWERED, Gate, GateState
 from engine.listing import Page, make_page
 from engine.reviews.people import People
 from engine.reviews.question import Question, canonical

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from engine.bus import Bus
-from engine.gates import TOPIC
+from engine.gates.register import TOPIC
 
 # A watcher that is so far behind reads the list again instead.
 BACKLOG = 256

@@ -10,7 +10,8 @@ from typing import Any, Protocol
 
 from engine.database import Connection, Database, statement
 from engine.errors import ConflictError
-from engine.gates import UNANSWERED, Gate, Gates, outcome_of
+from engine.gates.book import Gates
+from engine.gates.gate import UNANSWERED, Gate, outcome_of
 from engine.reviews.people import People
 from engine.runs import Run, RunRequest
 

@@ -19,7 +19,9 @@ from engine.errors import (
     InvalidDecisionError,
     InvalidValueError,
 )
-from engine.gates import UNANSWERED, Gate, Gates, outcome_of, said, settled
+from engine.gates.answers import said
+from engine.gates.book import Gates
+from engine.gates.gate import UNANSWERED, Gate, outcome_of, settled
 from engine.reviews.board import Board, Comment, Vote, shape_of
 from engine.reviews.decision import Decision
 from engine.reviews.dialects import encode

@@ -43,7 +43,7 @@ def reach(point: str) -> None:
 def install() -> None:
     """Wrap the engine's own steps, and plant the bugs that were asked for."""
     from engine.claims import Claims
-    from engine.gates import Gates
+    from engine.gates.book import Gates
     from engine.saver import RunSaver
 
     _after(Claims, "claim", "claimed")

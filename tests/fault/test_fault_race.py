@@ -88,7 +88,7 @@ async def test_without_the_gates_lock_several_win_and_the_checker_sees_it(
         async def accept_resume(
             self, connection: Any, thread_id: str, resume: Any, **_: Any
         ) -> Any:
-            from engine.gates import AcceptedResume
+            from engine.gates.answers import AcceptedResume
 
             found = await (
                 await connection.execute(

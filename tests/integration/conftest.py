@@ -19,7 +19,8 @@ from engine.audit import Audit
 from engine.bus import Bus, open_bus
 from engine.database import Database, open_database
 from engine.dispatch.procrastinate import open_dispatcher
-from engine.gates import Gate, Gates
+from engine.gates.book import Gates
+from engine.gates.gate import Gate
 from engine.limits import QueueGuard
 from engine.registry import load_registry
 from engine.reviews.decision import Decision

@@ -11,7 +11,7 @@ from engine.errors import (
     GoneError,
     InvalidDecisionError,
 )
-from engine.gates import AcceptedResume
+from engine.gates.answers import AcceptedResume
 
 
 async def resume(room: Any, thread_id: str, value: Any, **options: Any) -> AcceptedResume:

@@ -13,7 +13,7 @@ from engine.errors import (
     NotFoundError,
     PreconditionFailedError,
 )
-from engine.gates import Gate
+from engine.gates.gate import Gate
 from engine.reviews.board import ReviewFilter
 from engine.reviews.decision import Decision
 from engine.reviews.service import Ballot

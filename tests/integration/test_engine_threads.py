@@ -20,7 +20,7 @@ from engine.errors import (
     NotFoundError,
     ThreadBusyError,
 )
-from engine.gates import Gates
+from engine.gates.book import Gates
 from engine.limits import QueueGuard
 from engine.registry import Registry, load_registry
 from engine.runs import PendingInterrupt, RunRequest, Runs

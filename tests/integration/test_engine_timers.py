@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from engine.errors import GoneError
-from engine.gates import Gate
+from engine.gates.gate import Gate
 
 
 async def later(room: Any, gate: Gate, seconds: float) -> Gate:

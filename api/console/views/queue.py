@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from fastapi import Request
 
-from engine.gates import UNANSWERED
+from engine.gates.gate import UNANSWERED
 from engine.reviews.board import ReviewFilter, ReviewSummary
 from engine.runtime import Engine
 

@@ -17,7 +17,7 @@ from api.console.views.queue import Filter, filter_of, folded, read_queue
 from api.dependencies import ActorDependency, EngineDependency
 from engine.database import Connection
 from engine.errors import EngineError, InvalidDecisionError, NotFoundError, PreconditionFailedError
-from engine.gates import UNANSWERED, Gate
+from engine.gates.gate import UNANSWERED, Gate
 from engine.reviews.board import ReviewDetail, ReviewFilter, ReviewSummary
 from engine.reviews.decision import Decision
 from engine.reviews.service import Ballot

@@ -16,7 +16,7 @@ from api.console.views.problems import refused, status_of
 from api.dependencies import ActorDependency, EngineDependency
 from engine.assistants import system_assistant_id
 from engine.errors import EngineError, InvalidValueError, NotFoundError
-from engine.gates import GateState
+from engine.gates.gate import GateState
 from engine.reviews.board import ReviewFilter
 from engine.runs import Run, RunRequest
 from engine.runtime import Engine

@@ -1,4 +1,4 @@
--- The gate of a thread that was settled last: who came first, for those who came late.
+-- Gates, whole, the oldest first.
 SELECT
     gate_id,
     interrupt_id,
@@ -47,7 +47,5 @@ SELECT
     clock_timestamp() AS read_at
 FROM holdfast.gates
 WHERE tenant = %(tenant)s
-    AND thread_id = %(thread_id)s
-    AND state NOT IN ('open', 'claimed')
-ORDER BY updated_at DESC, gate_id
-LIMIT 1
+    AND gate_id = ANY(%(gate_ids)s)
+ORDER BY created_at, gate_id
