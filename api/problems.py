@@ -30,6 +30,7 @@ from engine.errors import (
     NotFoundError,
     OverloadedError,
     PreconditionFailedError,
+    PruningPausedError,
     ThreadBusyError,
 )
 
@@ -42,6 +43,7 @@ STATUS_AND_CODE: Mapping[type[EngineError], tuple[int, str]] = {
     InvalidValueError: (422, "invalid-value"),
     InvalidDecisionError: (422, "invalid-decision"),
     ThreadBusyError: (409, "thread-busy"),
+    PruningPausedError: (409, "pruning-paused"),
     ConflictError: (409, "conflict"),
     GoneError: (410, "gone"),
     PreconditionFailedError: (412, "precondition-failed"),

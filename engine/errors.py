@@ -62,6 +62,10 @@ class ThreadBusyError(ConflictError):
     """A run was refused because the thread is at work and the caller chose `reject`."""
 
 
+class PruningPausedError(ConflictError):
+    """Somebody paused pruning; the values say who, when, why and until when."""
+
+
 class GoneError(EngineError):
     """The moment for this has passed, for example a gate that expired."""
 

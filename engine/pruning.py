@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, Literal
 
@@ -29,9 +29,10 @@ from checkpoint_pruner import (
     Watermark,
     sweep,
 )
+from engine.audit import Audit
 from engine.database import Database, statement
 from engine.delta_snapshots import DeltaSnapshots
-from engine.errors import ConflictError
+from engine.errors import ConflictError, InvalidValueError, PruningPausedError
 from engine.registry import Graph, Registry
 from engine.threads import Threads
 from engine.values import jsonb
@@ -47,6 +48,38 @@ SAMPLES_KEPT_DAYS = 90
 pruned_rows = Counter("holdfast_pruned_rows_total", "Rows the pruner removed", ["table"])
 pruned_bytes = Counter("holdfast_pruned_bytes_total", "Stored bytes the pruner removed", ["table"])
 sweeps = Counter("holdfast_prune_sweeps_total", "Sweeps of the pruner", ["trigger", "outcome"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrunePause:
+    """Somebody's word that nothing is to be removed for a while, in any process.
+
+    Attributes:
+        paused_by: the person or program that said so.
+        reason: why, in words.
+        until: when it ends by itself; None: when somebody resumes.
+    """
+
+    paused_by: str
+    reason: str
+    paused_at: datetime
+    until: datetime | None
+
+    def __str__(self) -> str:
+        """Return a sentence for people."""
+        end = f" until {self.until:%Y-%m-%d %H:%M} UTC" if self.until else ""
+        since = f"{self.paused_at:%Y-%m-%d %H:%M} UTC"
+        return f"pruning was paused by {self.paused_by} at {since}{end}: {self.reason}"
+
+    def error(self) -> PruningPausedError:
+        """Return what is raised where pruning was asked for in spite of it."""
+        return PruningPausedError(
+            f"{self}; resume it first",
+            paused_by=self.paused_by,
+            reason=self.reason,
+            paused_at=self.paused_at.isoformat(),
+            until=self.until.isoformat() if self.until else None,
+        )
 
 
 class _StoppedError(Exception):
@@ -84,6 +117,7 @@ class Pruning:
     database: Database
     threads: Threads
     registry: Registry
+    audit: Audit
     policy: Policy | None = field(default_factory=Policy)
     _stopping: threading.Event = field(default_factory=threading.Event)
 
@@ -91,9 +125,94 @@ class Pruning:
         """Let a sweep that is under way end after its present transaction."""
         self._stopping.set()
 
+    async def pause(
+        self, *, by: str, via: str, reason: str, until: datetime | None = None
+    ) -> PrunePause:
+        """Let no process remove anything on its own account, from now on; audited.
+
+        A sweep under way ends after its present transaction. Said again, it replaces what was said.
+
+        Args:
+            by: who says so.
+            via: the way it came: console, api, command.
+            reason: why, in words; not empty.
+            until: aware; None until `resume`.
+
+        Raises:
+            InvalidValueError: no reason, or an end that is over.
+        """
+        if not reason.strip():
+            raise InvalidValueError("/reason", "a text that says why", reason)
+        if until is not None and until <= datetime.now(UTC):
+            raise InvalidValueError("/until", "a moment to come", until.isoformat())
+        async with self.database.transaction() as connection:
+            cursor = await connection.execute(
+                statement("pause_pruning"),
+                {
+                    "tenant": self.database.tenant,
+                    "paused_by": by,
+                    "reason": reason.strip(),
+                    "until": until,
+                },
+            )
+            (row,) = await cursor.fetchall()
+            pause = PrunePause(**row)
+            await self.audit.append(
+                connection,
+                actor=by,
+                via=via,
+                action="pruning.paused",
+                details={
+                    "reason": pause.reason,
+                    "until": pause.until.isoformat() if pause.until else None,
+                },
+            )
+        return pause
+
+    async def resume(self, *, by: str, via: str) -> PrunePause | None:
+        """End the pause; audited. Returns the pause that ended, None when there was none."""
+        async with self.database.transaction() as connection:
+            cursor = await connection.execute(
+                statement("resume_pruning"), {"tenant": self.database.tenant}
+            )
+            row = await cursor.fetchone()
+            if row is None:
+                return None
+            pause = PrunePause(**row)
+            await self.audit.append(
+                connection,
+                actor=by,
+                via=via,
+                action="pruning.resumed",
+                details={"paused_by": pause.paused_by, "paused_at": pause.paused_at.isoformat()},
+            )
+        return pause
+
+    async def pause_state(self) -> PrunePause | None:
+        """Return the pause that is in force, None when pruning goes on."""
+        async with self.database.pool.connection() as connection:
+            cursor = await connection.execute(
+                statement("read_prune_pause"), {"tenant": self.database.tenant}
+            )
+            row = await cursor.fetchone()
+        return PrunePause(**row) if row else None
+
+    async def check_not_paused(self) -> None:
+        """Do nothing when pruning goes on.
+
+        Raises:
+            PruningPausedError: it is paused.
+        """
+        pause = await self.pause_state()
+        if pause is not None:
+            raise pause.error()
+
     async def sweep_dirty(self) -> Report | None:
-        """Sweep the threads that were written to since the last time; None when there are none."""
-        if self.policy is None:
+        """Sweep the threads that were written to since the last time; None when there are none.
+
+        Neither this nor the other scheduled work does anything while pruning is paused.
+        """
+        if self.policy is None or await self.pause_state() is not None:
             return None
         async with self.database.pool.connection() as connection:
             cursor = await connection.execute(
@@ -129,7 +248,7 @@ class Pruning:
 
     async def sweep_everything(self, *, trigger: Trigger = "nightly") -> Report | None:
         """Look at every thread and remove orphans as well."""
-        if self.policy is None:
+        if self.policy is None or await self.pause_state() is not None:
             return None
         return await self.sweep(
             self.policy, trigger=trigger, options=Options(full=True, throttle=Throttle())
@@ -141,7 +260,7 @@ class Pruning:
         """Keep the newest checkpoints of some threads, and what those need.
 
         Raises:
-            ConflictError: another pruner is at work.
+            ConflictError: another pruner is at work, or pruning is paused.
         """
         report = await self.sweep(
             Policy(keep_last=keep),
@@ -155,6 +274,8 @@ class Pruning:
 
     async def expire(self) -> int:
         """Do what is to be done with threads whose time to live is over; returns how many."""
+        if await self.pause_state() is not None:
+            return 0
         due = await self.threads.expired(limit=EXPIRED_BATCH)
         for thread_id, strategy in due:
             if strategy == "delete":
@@ -177,19 +298,25 @@ class Pruning:
         options: Options,
         watermark: Watermark | None = None,
         on_progress: Callable[[Progress], object] | None = None,
+        force: bool = False,
     ) -> Report | None:
         """Sweep once, in a thread of its own, and write down what came of it.
 
         Arguments are those of `checkpoint_pruner.sweep`; threads at work are left alone, and what
-        questions and waiting runs need is pinned besides.
+        questions and waiting runs need is pinned besides. With `force` a pause of pruning is
+        disregarded; a dry run, which removes nothing, disregards it anyway.
 
         Returns:
             The report, or None when another pruner is at work.
 
         Raises:
+            PruningPausedError: pruning is paused, or was while the sweep went on.
             checkpoint_pruner.PrunerError: the tables are not the ones it knows.
             psycopg.Error: the database failed.
         """
+        heeds_pause = not (force or options.dry_run)
+        if heeds_pause:
+            await self.check_not_paused()
         began = time.monotonic()
         outcome, told = "failed", {"error": "stopped"}
         report: Report | None = None
@@ -212,13 +339,14 @@ class Pruning:
                     options=options,
                     watermark=watermark,
                     on_progress=partial(self._on_progress, on_progress),
+                    protect=partial(self._protect, heeds_pause),
                 )
             outcome, told = "ok", _as_json(report)
         except AlreadyRunningError as error:
             outcome, told = "skipped", {"error": str(error)}
         except _StoppedError:
             return None
-        except (PrunerError, psycopg.Error) as error:
+        except (PruningPausedError, PrunerError, psycopg.Error) as error:
             told = {"error": str(error).strip()}
             raise
         finally:
@@ -277,11 +405,30 @@ class Pruning:
             return sweep(
                 self.database.conninfo,
                 policy,
-                protect=_protect,
                 snapshotter=DeltaSnapshots(graph_of, saver),
                 pause=self._stopping.wait,
                 **settings,
             )
+
+    def _protect(
+        self, heeds_pause: bool, connection: psycopg.Connection[Any], thread_ids: Sequence[str]
+    ) -> Protection:
+        """Say, inside the transaction of a batch, what it may not touch."""
+        if heeds_pause:
+            row = connection.execute(
+                statement("read_prune_pause"), {"tenant": self.database.tenant}
+            ).fetchone()
+            if row is not None:
+                paused_by, reason, paused_at, until = row
+                raise PrunePause(
+                    paused_by=paused_by, reason=reason, paused_at=paused_at, until=until
+                ).error()
+        given = {"thread_ids": list(thread_ids)}
+        busy = connection.execute(statement("list_busy_threads"), given).fetchall()
+        pins = connection.execute(statement("list_pins"), given).fetchall()
+        return Protection(
+            busy=[thread_id for (thread_id,) in busy], pins=[Pin(*row) for row in pins]
+        )
 
     def _on_progress(self, told: Callable[[Progress], object] | None, progress: Progress) -> None:
         if self._stopping.is_set():
@@ -311,13 +458,6 @@ class Pruning:
                     "duration_seconds": time.monotonic() - began,
                 },
             )
-
-
-def _protect(connection: psycopg.Connection[Any], thread_ids: Sequence[str]) -> Protection:
-    given = {"thread_ids": list(thread_ids)}
-    busy = connection.execute(statement("list_busy_threads"), given).fetchall()
-    pins = connection.execute(statement("list_pins"), given).fetchall()
-    return Protection(busy=[thread_id for (thread_id,) in busy], pins=[Pin(*row) for row in pins])
 
 
 def _as_json(report: Report) -> dict[str, Any]:

@@ -331,6 +331,7 @@ async def _assemble(
             database=database,
             threads=threads,
             registry=registry,
+            audit=audit,
             policy=None
             if options.prune_keep_last is None
             else Policy(keep_last=options.prune_keep_last),

@@ -117,8 +117,11 @@ async def prune_threads(
 ) -> Pruned:
     """Remove threads, or their older checkpoints.
 
-    What an open question, a run or a later resume needs stays in any case.
+    What an open question, a run or a later resume needs stays in any case. Answered with 409 while
+    pruning is paused, except for a dry run.
     """
+    if not body.dry_run:
+        await engine.pruning.check_not_paused()
     thread_ids = await engine.threads.known(body.thread_ids, scope=access.scope)
     if body.strategy == "delete":
         if not body.dry_run:

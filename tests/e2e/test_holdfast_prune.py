@@ -113,6 +113,24 @@ def test_a_second_pruner_leaves_with_code_3(prune: Prune, migrated_database: str
     assert "another pruner" in done.stderr
 
 
+def test_a_pause_stops_sweeps_until_it_is_resumed(prune: Prune, migrated_database: str) -> None:
+    ids = write_thread(migrated_database, "t", 30)
+
+    paused = prune("--pause", "the auditors are here", "--for", "8h")
+    refused = prune("--once", "--keep-last", "6")
+    untouched = ids_of(migrated_database, "t")
+    forced = prune("--once", "--keep-last", "9", "--force")
+    resumed = prune("--resume")
+    swept = prune("--once", "--keep-last", "6")
+
+    codes = [done.returncode for done in (paused, refused, forced, resumed, swept)]
+    assert codes == [0, 6, 0, 0, 0], (paused.stderr, forced.stderr, resumed.stderr)
+    assert "the auditors are here" in refused.stderr
+    assert "--force" in forced.stderr
+    assert untouched == ids
+    assert ids_of(migrated_database, "t") == ids[-6:]
+
+
 def test_unknown_checkpoint_tables_leave_with_code_4(prune: Prune, migrated_database: str) -> None:
     with psycopg.connect(migrated_database, autocommit=True) as connection:
         connection.execute("ALTER TABLE checkpoints ADD COLUMN surprise text")

@@ -241,6 +241,23 @@ async def test_pruning_deletes_threads_unless_told_otherwise(api: Any) -> None:
         await api.sdk.threads.get(thread_id)
 
 
+@pytest.mark.parametrize("strategy", ["delete", "keep_latest"])
+async def test_pruning_is_refused_while_it_is_paused_and_says_by_whom(
+    api: Any, strategy: str
+) -> None:
+    thread_id = await run_often(api, 2)
+    await api.engine.pruning.pause(by="ada", via="console", reason="lunch")
+
+    body = {"thread_ids": [thread_id], "strategy": strategy}
+    refused = await api.http.post("/threads/prune", json=body)
+    foreseen = await api.http.post("/threads/prune", json={**body, "dry_run": True})
+
+    assert (refused.status_code, foreseen.status_code) == (409, 200)
+    assert refused.json()["type"].endswith("pruning-paused")
+    assert (refused.json()["paused_by"], refused.json()["reason"]) == ("ada", "lunch")
+    assert len(await api.sdk.threads.get_history(thread_id)) > 1
+
+
 async def test_a_pruned_question_can_still_be_answered(api: Any) -> None:
     thread = await api.sdk.threads.create()
     await api.run(thread["thread_id"], {"text": "ok?"}, "nested")

@@ -1,15 +1,37 @@
 """The engine and the pruner: the guard that comes with the migrations, starting points that go."""
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
+import pytest
 
+from checkpoint_pruner import Options, Policy, Progress
 from checkpoint_pruner.guard import guard_status, remove_guard
+from engine.errors import InvalidValueError, PruningPausedError
 from engine.migrate import migrate
 from engine.runs import RunRequest
-from engine.runtime import open_engine
+from engine.runtime import Engine, open_engine
+from engine.threads import Ttl
+from tests.pruner.rows import ids_of, write_thread
+
+
+@pytest.fixture
+async def engine(engine_options: Callable[..., Any]) -> AsyncIterator[Engine]:
+    """Open an engine that drains nothing."""
+    async with open_engine(replace(engine_options(), run_worker=False)) as engine:
+        yield engine
+
+
+def mark_dirty(url: str, *thread_ids: str) -> None:
+    """Tell the pruner's schedule that these threads were written to."""
+    with psycopg.connect(url) as connection:
+        for thread_id in thread_ids:
+            connection.execute(
+                "INSERT INTO holdfast.dirty_threads (thread_id) VALUES (%s)", [thread_id]
+            )
 
 
 async def test_the_guard_comes_with_the_migrations(empty_database: str) -> None:
@@ -68,3 +90,121 @@ async def test_a_run_whose_starting_point_went_while_it_waited_fails_and_saves_n
     assert ended.status == "failed"
     assert start in ended.error["message"]
     assert head["checkpoint_id"] == newest
+
+
+async def test_nothing_is_removed_on_schedule_while_pruning_is_paused(engine: Engine) -> None:
+    url = engine.database.conninfo
+    ids = write_thread(url, "t", 30)
+    mark_dirty(url, "t")
+    await engine.pruning.pause(by="ada", via="console", reason="the auditors are here")
+
+    swept = [await engine.pruning.sweep_dirty(), await engine.pruning.sweep_everything()]
+
+    assert swept == [None, None]
+    assert ids_of(url, "t") == ids
+
+
+async def test_a_threads_time_to_live_waits_for_the_end_of_a_pause(engine: Engine) -> None:
+    async with engine.database.transaction() as connection:
+        await engine.threads.create(connection, thread_id="t", ttl=Ttl(minutes=1e-9))
+    await engine.pruning.pause(by="ada", via="console", reason="the auditors are here")
+
+    while_paused = await engine.pruning.expire()
+    await engine.pruning.resume(by="ada", via="console")
+    afterwards = await engine.pruning.expire()
+
+    assert (while_paused, afterwards) == (0, 1)
+
+
+async def test_what_waited_for_the_end_of_a_pause_is_swept_then(engine: Engine) -> None:
+    url = engine.database.conninfo
+    ids = write_thread(url, "t", 30)
+    mark_dirty(url, "t")
+    await engine.pruning.pause(by="ada", via="console", reason="the auditors are here")
+    await engine.pruning.sweep_dirty()
+
+    ended = await engine.pruning.resume(by="bob", via="console")
+    await engine.pruning.sweep_dirty()
+
+    assert ended is not None
+    assert ended.paused_by == "ada"
+    assert ids_of(url, "t") == ids[-20:]
+
+
+async def test_a_pause_ends_by_itself_when_its_time_is_over(engine: Engine) -> None:
+    soon = datetime.now(UTC) + timedelta(hours=1)
+    await engine.pruning.pause(by="ada", via="console", reason="lunch", until=soon)
+    before = await engine.pruning.pause_state()
+    async with engine.database.transaction() as connection:
+        await connection.execute("UPDATE holdfast.prune_pauses SET until = clock_timestamp()")
+
+    after = await engine.pruning.pause_state()
+
+    assert before is not None
+    assert (before.paused_by, before.reason, before.until) == ("ada", "lunch", soon)
+    assert after is None
+
+
+async def test_a_pause_and_its_end_are_in_the_audit_log(engine: Engine) -> None:
+    await engine.pruning.pause(by="ada", via="console", reason="lunch")
+    await engine.pruning.resume(by="bob", via="api")
+    await engine.pruning.resume(by="bob", via="api")
+
+    entries = await engine.audit.list()
+
+    told = [(e.actor, e.via, e.action) for e in reversed(entries)]
+    assert told == [("ada", "console", "pruning.paused"), ("bob", "api", "pruning.resumed")]
+    assert entries[1].details["reason"] == "lunch"
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [{"reason": " "}, {"reason": "why", "until": datetime(2020, 1, 1, tzinfo=UTC)}],
+    ids=["no reason", "an end that is over"],
+)
+async def test_a_pause_needs_a_reason_and_an_end_to_come(
+    engine: Engine, asked: dict[str, Any]
+) -> None:
+    with pytest.raises(InvalidValueError):
+        await engine.pruning.pause(by="ada", via="console", **asked)
+
+    assert await engine.pruning.pause_state() is None
+
+
+async def test_a_sweep_asked_for_in_a_pause_is_refused_unless_forced(engine: Engine) -> None:
+    url = engine.database.conninfo
+    ids = write_thread(url, "t", 30)
+    await engine.pruning.pause(by="ada", via="console", reason="lunch")
+
+    with pytest.raises(PruningPausedError, match=r"paused by ada .*: lunch"):
+        await engine.pruning.sweep(Policy(keep_last=5), trigger="command", options=Options())
+    refused = ids_of(url, "t")
+    await engine.pruning.sweep(
+        Policy(keep_last=5), trigger="command", options=Options(), force=True
+    )
+
+    assert refused == ids
+    assert ids_of(url, "t") == ids[-5:]
+
+
+async def test_a_sweep_under_way_ends_where_pruning_is_paused(engine: Engine) -> None:
+    url = engine.database.conninfo
+    lengths = {name: len(write_thread(url, name, 30)) for name in ("a", "b", "c")}
+
+    def pause(_: Progress) -> None:
+        with psycopg.connect(url) as connection:
+            connection.execute(
+                "INSERT INTO holdfast.prune_pauses (paused_by, reason) VALUES ('ada', 'lunch')"
+                " ON CONFLICT DO NOTHING"
+            )
+
+    with pytest.raises(PruningPausedError):
+        await engine.pruning.sweep(
+            Policy(keep_last=5),
+            trigger="schedule",
+            options=Options(batch_threads=1),
+            on_progress=pause,
+        )
+
+    left = {name: len(ids_of(url, name)) for name in lengths}
+    assert left == {"a": 5, "b": 30, "c": 30}
