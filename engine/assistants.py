@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 from pydantic.errors import PydanticUserError
 
 from engine.database import Connection, Database, statement
-from engine.errors import AlreadyExistsError, ConflictError, NotFoundError
+from engine.errors import AlreadyExistsError, ConflictError, InvalidValueError, NotFoundError
 from engine.listing import Page, make_page, sorted_statement
 from engine.registry import Graph, Registry
 from engine.values import jsonb
@@ -86,11 +86,10 @@ class Assistants:
         """Return an assistant by its id, or a graph's own one by the graph's name.
 
         Raises:
-            NotFoundError: there is neither.
+            InvalidValueError: it is neither a UUID nor the name of a graph.
+            NotFoundError: there is no assistant with this id.
         """
-        wanted = assistant_id
-        if assistant_id in self.registry.project.graphs:
-            wanted = system_assistant_id(assistant_id)
+        wanted = self._id_of(assistant_id)
         cursor = await connection.execute(
             statement("read_assistant"), self._parameters(wanted, scope)
         )
@@ -177,6 +176,7 @@ class Assistants:
         """
         if graph_id is not None:
             self.registry.require(graph_id)
+        assistant_id = self._id_of(assistant_id)
         async with self.database.transaction() as connection:
             await self._lock(connection, assistant_id, scope)
             cursor = await connection.execute(
@@ -205,6 +205,7 @@ class Assistants:
         Raises:
             NotFoundError: no such assistant, or no such version of it.
         """
+        assistant_id = self._id_of(assistant_id)
         async with self.database.transaction() as connection:
             await self._lock(connection, assistant_id, scope)
             cursor = await connection.execute(
@@ -229,6 +230,7 @@ class Assistants:
             NotFoundError: no such assistant.
             ConflictError: it is the own assistant of a graph that is served.
         """
+        assistant_id = self._id_of(assistant_id)
         await self._lock(connection, assistant_id, scope)
         owners = {system_assistant_id(graph_id): graph_id for graph_id in self.registry.graph_ids}
         if assistant_id in owners:
@@ -341,6 +343,18 @@ class Assistants:
                     namespace=namespace, recurse=recurse
                 )
             }
+
+    def _id_of(self, assistant_id: str) -> str:
+        graphs = self.registry.project.graphs
+        if assistant_id in graphs:
+            return system_assistant_id(assistant_id)
+        try:
+            return str(UUID(assistant_id))
+        except ValueError as error:
+            names = ", ".join(map(repr, graphs))
+            raise InvalidValueError(
+                "/assistant_id", f"an assistant's UUID or one of the graphs {names}", assistant_id
+            ) from error
 
     def _graph(self, assistant: Assistant) -> AbstractAsyncContextManager[Graph]:
         return self.registry.graph(assistant.graph_id, assistant.config, access="assistants.read")

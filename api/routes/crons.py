@@ -9,7 +9,7 @@ from api.auth import AccessDependency
 from api.dependencies import ActorDependency, EngineDependency
 from api.idempotency import OnceDependency
 from api.pages import paged, shown
-from api.schemas.common import PathName, page_headers, problems, selectable_list
+from api.schemas.common import PathUuid, page_headers, problems, selectable_list
 from api.schemas.crons import CronCount, CronCreate, CronPatch, CronSearch, CronView
 from engine.database import Connection
 from engine.errors import InvalidValueError
@@ -35,7 +35,7 @@ async def create_cron(
 
 @router.post("/threads/{thread_id}/runs/crons", responses=problems(404, 409))
 async def create_thread_cron(
-    thread_id: PathName,
+    thread_id: PathUuid,
     body: CronCreate,
     engine: EngineDependency,
     access: AccessDependency,
@@ -86,7 +86,7 @@ async def count_crons(body: CronCount, engine: EngineDependency, access: AccessD
 
 @router.get("/runs/crons/{cron_id}", responses=problems(404))
 async def get_cron(
-    cron_id: PathName, engine: EngineDependency, access: AccessDependency
+    cron_id: PathUuid, engine: EngineDependency, access: AccessDependency
 ) -> CronView:
     """Return a schedule."""
     return CronView.of(await engine.crons.get(cron_id, scope=access.scope))
@@ -94,7 +94,7 @@ async def get_cron(
 
 @router.patch("/runs/crons/{cron_id}", responses=problems(404))
 async def patch_cron(
-    cron_id: PathName, body: CronPatch, engine: EngineDependency, access: AccessDependency
+    cron_id: PathUuid, body: CronPatch, engine: EngineDependency, access: AccessDependency
 ) -> CronView:
     """Change a schedule; its next time is reckoned anew."""
     if body.webhook is not None:
@@ -104,7 +104,7 @@ async def patch_cron(
 
 @router.delete("/runs/crons/{cron_id}", status_code=204, responses=problems(404))
 async def delete_cron(
-    cron_id: PathName, engine: EngineDependency, access: AccessDependency
+    cron_id: PathUuid, engine: EngineDependency, access: AccessDependency
 ) -> None:
     """Remove a schedule; runs it has started go on."""
     await engine.crons.delete(cron_id, scope=access.scope)

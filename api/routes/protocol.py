@@ -14,7 +14,7 @@ from api.dependencies import ActorDependency, EngineDependency
 from api.protocol import execute, failure, open_events, success
 from api.routes.runs import SSE
 from api.run_streams import last_event_id
-from api.schemas.common import PathName, problems
+from api.schemas.common import PathUuid, problems
 from api.schemas.protocol import Command, Subscribe, Unsubscribe
 from api.streams import event_stream, frame
 from engine.errors import InvalidValueError
@@ -28,7 +28,7 @@ MAX_SUBSCRIPTIONS = 64
 
 @router.post("/threads/{thread_id}/commands", responses=problems())
 async def command_thread(
-    thread_id: PathName, command: Command, engine: EngineDependency, actor: ActorDependency
+    thread_id: PathUuid, command: Command, engine: EngineDependency, actor: ActorDependency
 ) -> dict[str, Any]:
     """Start a run (`run.start`), answer a question (`input.respond`), look (`agent.getTree`).
 
@@ -43,7 +43,7 @@ async def command_thread(
     responses={**SSE, **problems(400)},
 )
 async def stream_events(
-    thread_id: PathName,
+    thread_id: PathUuid,
     subscribe: Subscribe,
     engine: EngineDependency,
     last_event: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
@@ -68,7 +68,7 @@ async def stream_events(
 
 @router.websocket("/threads/{thread_id}/stream/events")
 async def converse(
-    websocket: WebSocket, thread_id: PathName, engine: EngineDependency, actor: ActorDependency
+    websocket: WebSocket, thread_id: PathUuid, engine: EngineDependency, actor: ActorDependency
 ) -> None:
     """Take commands and send events over one connection, until the client closes it."""
     await websocket.accept()

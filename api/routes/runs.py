@@ -1,7 +1,6 @@
 """Runs on a thread: start, watch, wait, cancel."""
 
 from typing import Annotated, Any
-from uuid import UUID
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -16,7 +15,7 @@ from api.run_streams import (
     stream_run,
     wait_for_run,
 )
-from api.schemas.common import Limit, Offset, PathName, problems
+from api.schemas.common import Limit, Offset, PathUuid, problems
 from api.schemas.runs import ApiRunStatus, RunCreate, RunView, engine_statuses
 from engine.errors import ConflictError, InvalidValueError, NotFoundError
 from engine.runs import CancelAction
@@ -49,7 +48,7 @@ StreamModes = Annotated[
 
 @router.post("/threads/{thread_id}/runs", responses=STARTS)
 async def create_run(
-    thread_id: PathName,
+    thread_id: PathUuid,
     body: RunCreate,
     request: Request,
     response: Response,
@@ -72,7 +71,7 @@ async def create_run(
     responses={**SSE, **STARTS},
 )
 async def stream_new(
-    thread_id: PathName,
+    thread_id: PathUuid,
     body: RunCreate,
     request: Request,
     engine: EngineDependency,
@@ -94,7 +93,7 @@ async def stream_new(
 
 @router.post("/threads/{thread_id}/runs/wait", response_model=None, responses={**ANSWER, **STARTS})
 async def wait_for_new(
-    thread_id: PathName,
+    thread_id: PathUuid,
     body: RunCreate,
     request: Request,
     engine: EngineDependency,
@@ -115,7 +114,7 @@ async def wait_for_new(
 
 @router.get("/threads/{thread_id}/runs", responses=problems(404))
 async def list_runs(
-    thread_id: PathName,
+    thread_id: PathUuid,
     engine: EngineDependency,
     limit: Limit = 10,
     offset: Offset = 0,
@@ -135,9 +134,9 @@ async def list_runs(
 
 
 @router.get("/threads/{thread_id}/runs/{run_id}", responses=problems(404))
-async def get_run(thread_id: PathName, run_id: UUID, engine: EngineDependency) -> RunView:
+async def get_run(thread_id: PathUuid, run_id: PathUuid, engine: EngineDependency) -> RunView:
     """Return a run."""
-    return RunView.of(await engine.runs.get(str(run_id), thread_id=thread_id))
+    return RunView.of(await engine.runs.get(run_id, thread_id=thread_id))
 
 
 @router.get(
@@ -146,13 +145,13 @@ async def get_run(thread_id: PathName, run_id: UUID, engine: EngineDependency) -
     responses={**ANSWER, **problems(404)},
 )
 async def join_run(
-    thread_id: PathName,
-    run_id: UUID,
+    thread_id: PathUuid,
+    run_id: PathUuid,
     engine: EngineDependency,
     cancel_on_disconnect: bool = False,
 ) -> Response:
     """Answer with the thread's values when the run has ended, at once if it has."""
-    run = await engine.runs.get(str(run_id), thread_id=thread_id)
+    run = await engine.runs.get(run_id, thread_id=thread_id)
     location = f"/threads/{thread_id}/runs/{run_id}"
     return wait_for_run(
         engine,
@@ -168,8 +167,8 @@ async def join_run(
     responses={**SSE, **problems(404)},
 )
 async def join_stream(
-    thread_id: PathName,
-    run_id: UUID,
+    thread_id: PathUuid,
+    run_id: PathUuid,
     engine: EngineDependency,
     stream_mode: StreamModes = None,
     namespace: Namespaces = None,
@@ -181,7 +180,7 @@ async def join_stream(
     Without `Last-Event-ID` it shows what happens from now on. With it, a resumable run's events
     after that one come first; `-1` asks for all, also when the run has ended.
     """
-    run = await engine.runs.get(str(run_id), thread_id=thread_id)
+    run = await engine.runs.get(run_id, thread_id=thread_id)
     location = f"/threads/{thread_id}/runs/{run_id}"
     return stream_run(
         engine,
@@ -199,8 +198,8 @@ async def join_stream(
     responses={204: {"description": "The run has stopped (`wait`)."}, **problems(404)},
 )
 async def cancel_run(
-    thread_id: PathName,
-    run_id: UUID,
+    thread_id: PathUuid,
+    run_id: PathUuid,
     engine: EngineDependency,
     actor: ActorDependency,
     wait: bool = False,
@@ -208,16 +207,16 @@ async def cancel_run(
 ) -> Response:
     """Ask a run to stop; with `rollback` it and what it saved are deleted."""
     try:
-        run = await engine.runs.cancel(str(run_id), action=action, thread_id=thread_id, actor=actor)
+        run = await engine.runs.cancel(run_id, action=action, thread_id=thread_id, actor=actor)
     except ConflictError as error:
         # Clients take 404 for "nothing to cancel any more".
-        raise NotFoundError("active run", str(run_id)) from error
+        raise NotFoundError("active run", run_id) from error
     if wait and run is not None:
         await engine.runs.wait(run.run_id)
     return Response(status_code=204 if wait else 202)
 
 
 @router.delete("/threads/{thread_id}/runs/{run_id}", status_code=204, responses=problems(404, 409))
-async def delete_run(thread_id: PathName, run_id: UUID, engine: EngineDependency) -> None:
+async def delete_run(thread_id: PathUuid, run_id: PathUuid, engine: EngineDependency) -> None:
     """Forget a run that is over; the thread keeps what it did."""
-    await engine.runs.delete(str(run_id), thread_id=thread_id)
+    await engine.runs.delete(run_id, thread_id=thread_id)

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Body, Query
 from api.auth import AccessDependency
 from api.dependencies import ActorDependency, EngineDependency
 from api.idempotency import OnceDependency
-from api.schemas.common import Name, PathName, problems, selectable, selectable_list
+from api.schemas.common import Name, PathName, PathUuid, problems, selectable, selectable_list
 from api.schemas.threads import (
     CheckpointBody,
     HistoryRead,
@@ -37,7 +37,7 @@ STATES: dict[int | str, dict[str, Any]] = {
 
 @router.get("/threads/{thread_id}/state", response_model=None, responses=STATE)
 async def get_state(
-    thread_id: PathName,
+    thread_id: PathUuid,
     engine: EngineDependency,
     access: AccessDependency,
     subgraphs: Annotated[bool, Query(description="With the states of subgraphs.")] = False,
@@ -53,7 +53,7 @@ async def get_state(
 
 @router.post("/threads/{thread_id}/state/checkpoint", response_model=None, responses=STATE)
 async def read_state(
-    thread_id: PathName, body: StateRead, engine: EngineDependency, access: AccessDependency
+    thread_id: PathUuid, body: StateRead, engine: EngineDependency, access: AccessDependency
 ) -> dict[str, Any]:
     """Return the state at a checkpoint, of the graph or of a subgraph."""
     _check_thread(thread_id, body.checkpoint)
@@ -65,7 +65,7 @@ async def read_state(
 
 @router.get("/threads/{thread_id}/state/{checkpoint_id}", response_model=None, responses=STATE)
 async def get_state_at(
-    thread_id: PathName,
+    thread_id: PathUuid,
     checkpoint_id: PathName,
     engine: EngineDependency,
     access: AccessDependency,
@@ -81,7 +81,7 @@ async def get_state_at(
 
 @router.post("/threads/{thread_id}/state", responses=problems(404, 409))
 async def update_state(
-    thread_id: PathName,
+    thread_id: PathUuid,
     body: StateUpdate,
     engine: EngineDependency,
     access: AccessDependency,
@@ -113,7 +113,7 @@ async def update_state(
 
 @router.patch("/threads/{thread_id}/state", status_code=204, responses=problems(404))
 async def patch_state(
-    thread_id: PathName, body: StatePatch, engine: EngineDependency, access: AccessDependency
+    thread_id: PathUuid, body: StatePatch, engine: EngineDependency, access: AccessDependency
 ) -> None:
     """Merge metadata into the thread's; its state stays (`patchState` of the JavaScript SDK)."""
     await engine.threads.update(
@@ -123,7 +123,7 @@ async def patch_state(
 
 @router.get("/threads/{thread_id}/history", response_model=None, responses=STATES)
 async def get_history(
-    thread_id: PathName,
+    thread_id: PathUuid,
     engine: EngineDependency,
     access: AccessDependency,
     limit: Annotated[int, Query(ge=1, le=MAX_HISTORY)] = 10,
@@ -142,7 +142,7 @@ async def get_history(
 
 @router.post("/threads/{thread_id}/history", response_model=None, responses=STATES)
 async def read_history(
-    thread_id: PathName,
+    thread_id: PathUuid,
     engine: EngineDependency,
     access: AccessDependency,
     body: Annotated[HistoryRead | None, Body()] = None,

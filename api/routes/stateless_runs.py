@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from typing import Annotated
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from fastapi import APIRouter, Body, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -20,7 +20,7 @@ from api.run_streams import (
     stream_run,
     wait_for_run,
 )
-from api.schemas.common import problems
+from api.schemas.common import PathUuid, problems
 from api.schemas.runs import BatchItem, CancelMany, RunCreate, RunView
 from engine.runs import CancelAction, RunStatus
 from engine.runtime import Engine
@@ -149,9 +149,9 @@ async def cancel_many(
 
 
 @router.get("/runs/{run_id}/join", response_model=None, responses={**ANSWER, **problems(404)})
-async def join_stateless_run(run_id: UUID, engine: EngineDependency) -> Response:
+async def join_stateless_run(run_id: PathUuid, engine: EngineDependency) -> Response:
     """Answer with a run's values when it has ended."""
-    run = await engine.runs.get(str(run_id))
+    run = await engine.runs.get(run_id)
     location = f"/runs/{run_id}"
     return wait_for_run(
         engine,
@@ -167,7 +167,7 @@ async def join_stateless_run(run_id: UUID, engine: EngineDependency) -> Response
     responses={**SSE, **problems(404)},
 )
 async def join_stateless_stream(
-    run_id: UUID,
+    run_id: PathUuid,
     engine: EngineDependency,
     stream_mode: StreamModes = None,
     namespace: Namespaces = None,
@@ -175,7 +175,7 @@ async def join_stateless_stream(
     last_event: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> StreamingResponse:
     """Stream a stateless run that was started before."""
-    run = await engine.runs.get(str(run_id))
+    run = await engine.runs.get(run_id)
     location = f"/runs/{run_id}"
     return stream_run(
         engine,

@@ -10,7 +10,7 @@ from fastapi.responses import StreamingResponse
 from api.dependencies import EngineDependency
 from api.routes.runs import SSE
 from api.run_streams import last_event_id
-from api.schemas.common import PathName, problems
+from api.schemas.common import PathUuid, problems
 from api.streams import event_stream, frame
 from engine.errors import InvalidValueError
 from engine.events import RUN_DONE, Recorded
@@ -28,7 +28,7 @@ STATE_UPDATES = frozenset({"values", "updates"})
     responses={**SSE, **problems(404)},
 )
 async def stream_thread(
-    thread_id: PathName,
+    thread_id: PathUuid,
     engine: EngineDependency,
     stream_modes: Annotated[
         list[str] | None, Query(description="run_modes, lifecycle, state_update")

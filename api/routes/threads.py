@@ -9,7 +9,7 @@ from api.dependencies import ActorDependency, EngineDependency
 from api.extracts import check_paths, extract
 from api.idempotency import OnceDependency
 from api.pages import paged, shown
-from api.schemas.common import PathName, page_headers, problems, selectable_list
+from api.schemas.common import PathUuid, page_headers, problems, selectable_list
 from api.schemas.threads import (
     ChannelSize,
     ChannelsSize,
@@ -135,7 +135,7 @@ async def prune_threads(
 
 @router.get("/threads/{thread_id}", response_model_exclude_none=False, responses=problems(404))
 async def get_thread(
-    thread_id: PathName,
+    thread_id: PathUuid,
     engine: EngineDependency,
     access: AccessDependency,
     include: Annotated[str | None, Query(description="`ttl` adds the time to live.")] = None,
@@ -159,7 +159,7 @@ async def get_thread(
     },
 )
 async def patch_thread(
-    thread_id: PathName,
+    thread_id: PathUuid,
     body: ThreadPatch,
     engine: EngineDependency,
     access: AccessDependency,
@@ -179,7 +179,7 @@ async def patch_thread(
 
 @router.delete("/threads/{thread_id}", status_code=204, responses=problems(404, 409))
 async def delete_thread(
-    thread_id: PathName,
+    thread_id: PathUuid,
     engine: EngineDependency,
     access: AccessDependency,
     actor: ActorDependency,
@@ -190,7 +190,7 @@ async def delete_thread(
 
 @router.post("/threads/{thread_id}/copy", responses=problems(404, 409))
 async def copy_thread(
-    thread_id: PathName,
+    thread_id: PathUuid,
     engine: EngineDependency,
     access: AccessDependency,
     actor: ActorDependency,
@@ -207,7 +207,7 @@ async def copy_thread(
 
 @router.get("/threads/{thread_id}/storage", tags=["storage"], responses=problems(404))
 async def get_storage(
-    thread_id: PathName, engine: EngineDependency, access: AccessDependency
+    thread_id: PathUuid, engine: EngineDependency, access: AccessDependency
 ) -> ThreadStorage:
     """Return what a thread takes in the database, by section and channel."""
     storage = await engine.threads.storage(thread_id, scope=access.scope)

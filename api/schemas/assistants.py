@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from api.schemas.common import Limit, Metadata, Name, Offset, SortOrder, Strict, View
+from api.schemas.common import Limit, Metadata, Name, Offset, SortOrder, Strict, Uuid, View
 from api.schemas.runs import RunConfig
 
 AssistantField = Literal[
@@ -53,7 +53,7 @@ class AssistantCreate(Strict):
     )
 
     graph_id: Name
-    assistant_id: Name | None = Field(None, description="Its id; absent, one is made.")
+    assistant_id: Uuid | None = Field(None, description="Its id; absent, one is made.")
     config: RunConfig | None = None
     context: dict[str, Any] | None = None
     metadata: Metadata | None = None

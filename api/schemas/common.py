@@ -1,18 +1,22 @@
 """What bodies and answers of several nouns share."""
 
+import re
 from typing import Annotated, Any, Literal
 
 from fastapi import Path
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     StringConstraints,
+    WithJsonSchema,
     create_model,
 )
 
 MAX_LIMIT = 1_000
 MAX_OFFSET = 2**31 - 1
+UUID_PATTERN = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 
 
 Name = Annotated[
@@ -20,7 +24,26 @@ Name = Annotated[
     # No control characters: neither Postgres nor a log line takes them all.
     StringConstraints(min_length=1, max_length=255, pattern=r"^[^\x00-\x1f\x7f]+$"),
 ]
-PathName = Annotated[Name, Path(description="An id; any text without control characters.")]
+PathName = Annotated[Name, Path(description="Any text without control characters.")]
+
+
+def canonical_uuid(text: str) -> str:
+    """Return a UUID in lower case: the one spelling under which it is stored.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if UUID_PATTERN.fullmatch(text) is None:
+        raise ValueError("must be a UUID")
+    return text.lower()
+
+
+Uuid = Annotated[
+    str,
+    AfterValidator(canonical_uuid),
+    WithJsonSchema({"type": "string", "format": "uuid"}),
+]
+PathUuid = Annotated[Uuid, Path(description="A UUID.")]
 Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="At most so many.")]
 Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET, description="Skip so many.")]
 SortOrder = Literal["asc", "desc"]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, ConfigDict, Field
 
-from api.schemas.common import Limit, Metadata, Name, Offset, SortOrder, Strict, View
+from api.schemas.common import Limit, Metadata, Name, Offset, SortOrder, Strict, Uuid, View
 from api.schemas.runs import ApiStreamMode, Nodes, RunConfig
 from engine.crons import Cron, CronChange
 from engine.runs import MultitaskStrategy
@@ -135,7 +135,7 @@ class CronCount(Strict):
     """Which schedules to count."""
 
     assistant_id: Name | None = None
-    thread_id: Name | None = None
+    thread_id: Uuid | None = None
     enabled: bool | None = None
     metadata: Metadata | None = None
 

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from api.schemas.common import Name, Strict
+from api.schemas.common import Name, Strict, Uuid
 from engine.errors import InvalidValueError
 from engine.runs import MultitaskStrategy, Run, RunRequest, RunStatus
 
@@ -93,7 +93,7 @@ class Command(Strict):
 class Checkpoint(Strict):
     """A checkpoint of the thread to start from."""
 
-    thread_id: str | None = None
+    thread_id: Uuid | None = None
     checkpoint_id: str | None = None
     checkpoint_ns: str | None = None
     checkpoint_map: dict[str, Any] | None = None
@@ -231,7 +231,7 @@ class RunCreate(Strict):
 class BatchItem(RunCreate):
     """One run of a batch; unlike the others it may name its thread."""
 
-    thread_id: Name | None = None
+    thread_id: Uuid | None = None
 
 
 class RunView(BaseModel):
@@ -273,8 +273,8 @@ class RunView(BaseModel):
 class CancelMany(Strict):
     """Which runs to cancel: those of a status, or the named ones of a thread."""
 
-    thread_id: Name | None = None
-    run_ids: Annotated[list[Name], Field(max_length=1000)] | None = None
+    thread_id: Uuid | None = None
+    run_ids: Annotated[list[Uuid], Field(max_length=1000)] | None = None
     status: Literal["pending", "running", "all"] | None = None
 
     @model_validator(mode="after")

@@ -11,7 +11,7 @@ from pydantic import (
     model_validator,
 )
 
-from api.schemas.common import Limit, Metadata, Name, Offset, SortOrder, Strict, View
+from api.schemas.common import Limit, Metadata, Name, Offset, SortOrder, Strict, Uuid, View
 from api.schemas.runs import Command
 from engine.thread_state import MAX_HISTORY, MAX_SUPERSTEPS, Place
 from engine.threads import Thread, Ttl
@@ -138,7 +138,7 @@ class ThreadCreate(Strict):
         extra="forbid", json_schema_extra={"examples": [{"metadata": {"customer": "c-17"}}]}
     )
 
-    thread_id: Name | None = Field(None, description="Its id; absent, one is made.")
+    thread_id: Uuid | None = Field(None, description="Its id; absent, one is made.")
     metadata: Metadata | None = None
     if_exists: Literal["raise", "do_nothing"] | None = Field(
         None, description="What happens when the id is taken; `raise`."
@@ -178,7 +178,7 @@ class ThreadSearch(ThreadCount):
         },
     )
 
-    ids: Annotated[list[Name], Field(max_length=1_000)] | None = None
+    ids: Annotated[list[Uuid], Field(max_length=1_000)] | None = None
     limit: Limit = 10
     offset: Offset = 0
     sort_by: ThreadSort | None = None
@@ -195,11 +195,18 @@ class ThreadPrune(Strict):
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
-            "examples": [{"thread_ids": ["t-1"], "strategy": "window", "keep": 5, "dry_run": True}]
+            "examples": [
+                {
+                    "thread_ids": ["8f14e45f-ceea-4c67-a1b2-0d3403f7e9ca"],
+                    "strategy": "window",
+                    "keep": 5,
+                    "dry_run": True,
+                }
+            ]
         },
     )
 
-    thread_ids: Annotated[list[Name], Field(max_length=MAX_PRUNED_THREADS)]
+    thread_ids: Annotated[list[Uuid], Field(max_length=MAX_PRUNED_THREADS)]
     strategy: Literal["delete", "keep_latest", "window"] = Field(
         "delete",
         description="The whole thread; all but its newest checkpoint; all but its newest `keep`.",
@@ -258,7 +265,7 @@ class ThreadStorage(View):
 class CheckpointBody(Strict):
     """The address of a checkpoint."""
 
-    thread_id: str | None = None
+    thread_id: Uuid | None = None
     checkpoint_ns: str | None = Field(None, description="A subgraph's namespace.")
     checkpoint_id: Name | None = None
     checkpoint_map: dict[str, Any] | None = None

@@ -10,6 +10,8 @@ from api.auth import RULES
 
 GRAPHS = Path(__file__).resolve().parents[1] / "graphs"
 
+MISSING = "00000000-0000-4000-8000-000000000009"
+
 OpenApi = Callable[..., AbstractAsyncContextManager[Any]]
 
 
@@ -31,7 +33,7 @@ def as_user(api: Any, name: str) -> dict[str, Any]:
 
 async def test_nobody_gets_in_without_a_name(guarded: Any) -> None:
     for method, path in (
-        ("GET", "/threads/t-1"),
+        ("GET", f"/threads/{MISSING}"),
         ("POST", "/threads/search"),
         ("POST", "/runs/wait"),
         ("GET", "/reviews"),
@@ -96,11 +98,13 @@ async def test_another_users_thread_does_not_exist(
 
 async def test_a_thread_that_a_run_makes_belongs_to_its_caller(guarded: Any) -> None:
     run = await guarded.sdk.runs.create(
-        "t-9", "echo", input={}, if_not_exists="create", **as_user(guarded, "ada")
+        MISSING, "echo", input={}, if_not_exists="create", **as_user(guarded, "ada")
     )
 
-    found = await guarded.sdk.threads.get("t-9", **as_user(guarded, "ada"))
-    answer = await guarded.http.get(f"/threads/t-9/runs/{run['run_id']}", **as_user(guarded, "bob"))
+    found = await guarded.sdk.threads.get(MISSING, **as_user(guarded, "ada"))
+    answer = await guarded.http.get(
+        f"/threads/{MISSING}/runs/{run['run_id']}", **as_user(guarded, "bob")
+    )
 
     assert found["metadata"]["owner"] == "ada"
     assert answer.status_code == 404

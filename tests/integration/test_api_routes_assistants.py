@@ -5,6 +5,8 @@ from langgraph_sdk.errors import ConflictError, NotFoundError, UnprocessableEnti
 
 from engine.assistants import system_assistant_id
 
+MINE = "00000000-0000-4000-8000-00000000000a"
+
 
 async def test_studio_finds_the_graphs_own_assistants(api: Any) -> None:
     answer = await api.http.post(
@@ -83,9 +85,9 @@ async def test_an_assistants_context_reaches_its_runs(api: Any) -> None:
 
 async def test_deleting_an_assistant_can_take_its_threads(api: Any) -> None:
     assistant = await api.sdk.assistants.create("echo")
-    for name in ("t-1", "t-2"):
-        await api.sdk.threads.create(thread_id=name)
-        await api.run(name, {"text": "a"}, assistant["assistant_id"])
+    for _ in range(2):
+        thread = await api.sdk.threads.create()
+        await api.run(thread["thread_id"], {"text": "a"}, assistant["assistant_id"])
     other = await api.sdk.threads.create()
 
     await api.sdk.assistants.delete(assistant["assistant_id"], delete_threads=True)
@@ -97,18 +99,20 @@ async def test_deleting_an_assistant_can_take_its_threads(api: Any) -> None:
 
 
 async def test_conflicts_and_mistakes_are_told_apart(api: Any) -> None:
-    await api.sdk.assistants.create("echo", assistant_id="mine")
+    await api.sdk.assistants.create("echo", assistant_id=MINE)
 
     with pytest.raises(ConflictError):
-        await api.sdk.assistants.create("echo", assistant_id="mine")
+        await api.sdk.assistants.create("echo", assistant_id=MINE)
     with pytest.raises(ConflictError):
         await api.sdk.assistants.delete(system_assistant_id("echo"))
     with pytest.raises(UnprocessableEntityError, match="one of 'echo'"):
         await api.sdk.assistants.create("absent")
-    with pytest.raises(NotFoundError):
+    with pytest.raises(UnprocessableEntityError, match="UUID or one of the graphs 'echo'"):
         await api.sdk.assistants.get("absent")
     with pytest.raises(NotFoundError):
-        await api.sdk.assistants.set_latest("mine", 9)
+        await api.sdk.assistants.get("00000000-0000-4000-8000-00000000000f")
+    with pytest.raises(NotFoundError):
+        await api.sdk.assistants.set_latest(MINE, 9)
 
 
 async def test_a_repeated_creation_with_the_same_key_is_one_assistant(api: Any) -> None:

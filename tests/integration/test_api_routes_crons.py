@@ -187,7 +187,9 @@ async def test_a_schedule_that_cannot_work_is_refused(api: Any, options: dict[st
 
 
 async def test_a_schedule_of_an_unknown_assistant_or_thread_is_not_found(api: Any) -> None:
+    absent = "00000000-0000-4000-8000-00000000000f"
+
     with pytest.raises(NotFoundError):
-        await api.sdk.crons.create("absent", schedule="* * * * *")
+        await api.sdk.crons.create(absent, schedule="* * * * *")
     with pytest.raises(NotFoundError):
-        await api.sdk.crons.create_for_thread("absent", "echo", schedule="* * * * *")
+        await api.sdk.crons.create_for_thread(absent, "echo", schedule="* * * * *")

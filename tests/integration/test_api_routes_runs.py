@@ -382,7 +382,7 @@ async def test_a_batch_is_accepted_whole_or_not_at_all(front):
     refused = await front.client.post("/runs/batch", json=[good, bad])
     accepted = await front.client.post("/runs/batch", json=[good, good])
 
-    assert refused.status_code == 404
+    assert refused.status_code == 422
     assert len(accepted.json()) == 2
     assert len(await front.engine.runs.list(limit=10)) == 2
 
@@ -550,7 +550,8 @@ async def test_json_that_calls_itself_text_is_read(front):
     [
         ("/threads/{thread_id}/runs/not-a-uuid", 422),
         ("/threads/{thread_id}/runs/00000000-0000-4000-8000-000000000000", 404),
-        ("/threads/nobody/runs", 404),
+        ("/threads/00000000-0000-4000-8000-000000000000/runs", 404),
+        ("/threads/not-a-uuid/runs", 422),
     ],
 )
 async def test_what_is_not_there_is_said_so(front, path, status):

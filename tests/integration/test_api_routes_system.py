@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 GRAPHS = Path(__file__).resolve().parents[1] / "graphs"
+THREAD = "00000000-0000-4000-8000-000000000001"
 
 
 async def test_health_asks_the_database_when_told_to(api: Any) -> None:
@@ -44,9 +45,9 @@ async def test_info_says_what_clients_decide_by(api: Any) -> None:
 
 
 async def test_metrics_count_requests_under_their_templates(api: Any) -> None:
-    await api.sdk.threads.create(thread_id="t-1")
-    await api.sdk.threads.get("t-1")
-    await api.sdk.runs.create("t-1", "echo", input={})
+    await api.sdk.threads.create(thread_id=THREAD)
+    await api.sdk.threads.get(THREAD)
+    await api.sdk.runs.create(THREAD, "echo", input={})
 
     text = (await api.http.get("/metrics")).text
     body = (await api.http.get("/metrics", params={"format": "json"})).json()
@@ -90,7 +91,7 @@ async def test_the_description_is_complete(api: Any) -> None:
     [
         ("disable_meta", "/info", "/ok"),
         ("disable_store", "/store/items?namespace=a&key=b", "/info"),
-        ("disable_threads", "/threads/t-1", "/info"),
+        ("disable_threads", f"/threads/{THREAD}", "/info"),
         ("disable_assistants", "/assistants/echo", "/info"),
     ],
 )

@@ -3,13 +3,16 @@ from typing import Any
 import pytest
 from langgraph_sdk.errors import ConflictError, NotFoundError, UnprocessableEntityError
 
+ONE = "00000000-0000-4000-8000-000000000001"
+OTHER = "00000000-0000-4000-8000-00000000000f"
+
 # Making and finding
 
 
 async def test_a_thread_comes_back_as_it_was_made(api: Any) -> None:
-    made = await api.sdk.threads.create(thread_id="t-1", metadata={"a": 1}, graph_id="echo")
+    made = await api.sdk.threads.create(thread_id=ONE, metadata={"a": 1}, graph_id="echo")
 
-    got = await api.sdk.threads.get("t-1")
+    got = await api.sdk.threads.get(ONE)
 
     assert made == got
     assert got["metadata"] == {"a": 1, "graph_id": "echo"}
@@ -17,20 +20,20 @@ async def test_a_thread_comes_back_as_it_was_made(api: Any) -> None:
 
 
 async def test_a_taken_id_conflicts_unless_that_is_fine(api: Any) -> None:
-    await api.sdk.threads.create(thread_id="t-1", metadata={"a": 1})
+    await api.sdk.threads.create(thread_id=ONE, metadata={"a": 1})
 
     with pytest.raises(ConflictError):
-        await api.sdk.threads.create(thread_id="t-1")
-    again = await api.sdk.threads.create(thread_id="t-1", if_exists="do_nothing")
+        await api.sdk.threads.create(thread_id=ONE)
+    again = await api.sdk.threads.create(thread_id=ONE, if_exists="do_nothing")
 
     assert again["metadata"] == {"a": 1}
 
 
 async def test_a_time_to_live_is_shown_when_asked_for(api: Any) -> None:
-    await api.sdk.threads.create(thread_id="t-1", ttl=60)
-    await api.sdk.threads.update("t-1", metadata={}, ttl={"ttl": 5, "strategy": "keep_latest"})
+    await api.sdk.threads.create(thread_id=ONE, ttl=60)
+    await api.sdk.threads.update(ONE, metadata={}, ttl={"ttl": 5, "strategy": "keep_latest"})
 
-    thread = await api.sdk.threads.get("t-1", include=["ttl"])
+    thread = await api.sdk.threads.get(ONE, include=["ttl"])
 
     assert thread["ttl"]["ttl"] == 5
     assert thread["ttl"]["strategy"] == "keep_latest"
@@ -52,22 +55,22 @@ async def test_a_thread_can_be_built_from_supersteps(api: Any) -> None:
 async def test_supersteps_without_a_graph_leave_no_thread_behind(api: Any) -> None:
     with pytest.raises(ConflictError):
         await api.sdk.threads.create(
-            thread_id="t-1", supersteps=[{"updates": [{"values": {}, "as_node": "echo"}]}]
+            thread_id=ONE, supersteps=[{"updates": [{"values": {}, "as_node": "echo"}]}]
         )
 
     with pytest.raises(NotFoundError):
-        await api.sdk.threads.get("t-1")
+        await api.sdk.threads.get(ONE)
 
 
 async def test_search_sorts_pages_and_says_how_many_there_are(api: Any) -> None:
-    for name in ("b", "a", "c"):
-        await api.sdk.threads.create(thread_id=name)
+    for last in ("b", "a", "c"):
+        await api.sdk.threads.create(thread_id=f"{ONE[:-1]}{last}")
 
     answer = await api.http.post(
         "/threads/search", json={"sort_by": "thread_id", "sort_order": "asc", "limit": 2}
     )
 
-    assert [thread["thread_id"] for thread in answer.json()] == ["a", "b"]
+    assert [thread["thread_id"][-1] for thread in answer.json()] == ["a", "b"]
     assert answer.headers["x-pagination-total"] == "3"
     assert answer.headers["x-pagination-next"] == "2"
 
@@ -106,7 +109,7 @@ async def test_a_thread_waiting_at_a_question_shows_it_in_lists(api: Any) -> Non
     ("path", "body", "pointer"),
     [
         ("/threads", {"thread": "x"}, "/thread"),
-        ("/threads", {"thread_id": "a\nb"}, "/thread_id"),
+        ("/threads", {"thread_id": "order-17"}, "/thread_id"),
         ("/threads", {"if_exists": "maybe"}, "/if_exists"),
         ("/threads", {"ttl": {"ttl": -1}}, "/ttl"),
         ("/threads/search", {"limit": 0}, "/limit"),
@@ -126,15 +129,26 @@ async def test_a_field_that_does_not_fit_is_named(
     assert pointer in answer.json()["detail"]
 
 
+async def test_the_name_of_a_thread_is_a_uuid_in_any_spelling(api: Any) -> None:
+    await api.sdk.threads.create(thread_id=OTHER.upper())
+
+    found = await api.sdk.threads.get(OTHER)
+    malformed = await api.http.get("/threads/order-17")
+
+    assert found["thread_id"] == OTHER
+    assert malformed.status_code == 422
+    assert "must be a UUID" in malformed.json()["detail"]
+
+
 async def test_an_unknown_thread_is_not_found(api: Any) -> None:
     for call in (
-        api.sdk.threads.get("absent"),
-        api.sdk.threads.update("absent", metadata={}),
-        api.sdk.threads.delete("absent"),
-        api.sdk.threads.copy("absent"),
-        api.sdk.threads.get_state("absent"),
-        api.sdk.threads.get_history("absent"),
-        api.sdk.threads.update_state("absent", {}),
+        api.sdk.threads.get(OTHER),
+        api.sdk.threads.update(OTHER, metadata={}),
+        api.sdk.threads.delete(OTHER),
+        api.sdk.threads.copy(OTHER),
+        api.sdk.threads.get_state(OTHER),
+        api.sdk.threads.get_history(OTHER),
+        api.sdk.threads.update_state(OTHER, {}),
     ):
         with pytest.raises(NotFoundError):
             await call
@@ -144,10 +158,10 @@ async def test_an_unknown_thread_is_not_found(api: Any) -> None:
 
 
 async def test_a_change_can_be_answered_with_nothing(api: Any) -> None:
-    await api.sdk.threads.create(thread_id="t-1", metadata={"a": 1})
+    await api.sdk.threads.create(thread_id=ONE, metadata={"a": 1})
 
-    nothing = await api.sdk.threads.update("t-1", metadata={"b": 2}, return_minimal=True)
-    thread = await api.sdk.threads.update("t-1", metadata={"c": 3})
+    nothing = await api.sdk.threads.update(ONE, metadata={"b": 2}, return_minimal=True)
+    thread = await api.sdk.threads.update(ONE, metadata={"c": 3})
 
     assert nothing is None
     assert thread["metadata"] == {"a": 1, "b": 2, "c": 3}
@@ -223,7 +237,7 @@ async def test_keep_latest_keeps_the_state(api: Any) -> None:
     thread_id = await run_often(api, 2)
     before = await api.sdk.threads.get_state(thread_id)
 
-    answer = await api.sdk.threads.prune([thread_id, "absent"], strategy="keep_latest")
+    answer = await api.sdk.threads.prune([thread_id, OTHER], strategy="keep_latest")
 
     after = await api.sdk.threads.get_state(thread_id)
     assert answer["pruned_count"] == 1
@@ -234,7 +248,7 @@ async def test_keep_latest_keeps_the_state(api: Any) -> None:
 async def test_pruning_deletes_threads_unless_told_otherwise(api: Any) -> None:
     thread_id = await run_often(api, 1)
 
-    answer = await api.sdk.threads.prune([thread_id, "absent"])
+    answer = await api.sdk.threads.prune([thread_id, OTHER])
 
     assert answer["pruned_count"] == 1
     with pytest.raises(NotFoundError):
@@ -386,7 +400,7 @@ async def test_a_subgraphs_state_is_there_when_asked_for(api: Any) -> None:
 
 async def test_a_checkpoint_of_another_thread_is_refused(api: Any) -> None:
     thread = await api.sdk.threads.create()
-    address = {"thread_id": "other", "checkpoint_ns": "", "checkpoint_id": "x"}
+    address = {"thread_id": OTHER, "checkpoint_ns": "", "checkpoint_id": "x"}
 
     with pytest.raises(UnprocessableEntityError):
         await api.sdk.threads.get_state(thread["thread_id"], address)

@@ -12,6 +12,7 @@ from engine.registry import Registry, load_registry
 
 GRAPHS = Path(__file__).resolve().parents[1] / "graphs"
 ECHO = system_assistant_id("echo")
+MINE = "00000000-0000-4000-8000-00000000000a"
 
 
 @pytest.fixture
@@ -61,11 +62,11 @@ async def test_an_assistant_of_an_unknown_graph_is_refused(assistants: Assistant
 
 
 async def test_a_taken_id_is_refused_or_returned_as_asked(assistants: Assistants) -> None:
-    made = await create(assistants, graph_id="echo", assistant_id="mine", name="first")
+    made = await create(assistants, graph_id="echo", assistant_id=MINE, name="first")
 
-    again = await create(assistants, graph_id="echo", assistant_id="mine", if_exists="do_nothing")
+    again = await create(assistants, graph_id="echo", assistant_id=MINE, if_exists="do_nothing")
     with pytest.raises(AlreadyExistsError):
-        await create(assistants, graph_id="echo", assistant_id="mine")
+        await create(assistants, graph_id="echo", assistant_id=MINE)
 
     assert again == made
 
