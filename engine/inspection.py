@@ -8,6 +8,8 @@ from typing import Any
 from engine.database import Database, statement
 from engine.listing import Page, make_page
 from engine.runs import RunKind, RunStatus
+from engine.threads import Scope
+from engine.values import jsonb
 
 MAX_LIMIT = 1_000
 NODE_THREADS = 100  # threads whose last runs say how a graph's nodes do
@@ -117,7 +119,10 @@ class Day:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inspection:
-    """Answers operators' questions from the database; changes nothing."""
+    """Answers operators' questions from the database; changes nothing.
+
+    `scope` in the methods limits them to threads whose metadata contains it.
+    """
 
     database: Database
 
@@ -128,6 +133,7 @@ class Inspection:
         statuses: Sequence[str] | None = None,
         since_seconds: float | None = None,
         search: str | None = None,
+        scope: Scope | None = None,
         limit: int = 50,
         offset: int = 0,
     ) -> Page[RunLine]:
@@ -138,16 +144,26 @@ class Inspection:
             statuses=None if statuses is None else list(statuses),
             since_seconds=since_seconds,
             search=search,
+            scope=_containment(scope),
             limit=min(limit, MAX_LIMIT),
             offset=offset,
         )
         return _page(RunLine, rows, offset)
 
     async def count_runs(
-        self, *, graph_id: str | None = None, since_seconds: float | None = None
+        self,
+        *,
+        graph_id: str | None = None,
+        since_seconds: float | None = None,
+        scope: Scope | None = None,
     ) -> dict[str, int]:
         """Return how many runs there are, by status."""
-        rows = await self._rows("count_runs", graph_id=graph_id, since_seconds=since_seconds)
+        rows = await self._rows(
+            "count_runs",
+            graph_id=graph_id,
+            since_seconds=since_seconds,
+            scope=_containment(scope),
+        )
         return {row["status"]: row["runs"] for row in rows}
 
     async def threads(
@@ -156,6 +172,7 @@ class Inspection:
         graph_id: str | None = None,
         status: str | None = None,
         search: str | None = None,
+        scope: Scope | None = None,
         limit: int = 50,
         offset: int = 0,
     ) -> Page[ThreadLine]:
@@ -165,19 +182,26 @@ class Inspection:
             graph_id=graph_id,
             status=status,
             search=search,
+            scope=_containment(scope),
             limit=min(limit, MAX_LIMIT),
             offset=offset,
         )
         return _page(ThreadLine, rows, offset)
 
-    async def nodes(self, graph_id: str) -> dict[str, NodeRecord]:
+    async def nodes(self, graph_id: str, *, scope: Scope | None = None) -> dict[str, NodeRecord]:
         """Return how the nodes of a graph did on its last threads, by node."""
-        rows = await self._rows("measure_nodes", graph_id=graph_id, threads=NODE_THREADS)
+        rows = await self._rows(
+            "measure_nodes", graph_id=graph_id, threads=NODE_THREADS, scope=_containment(scope)
+        )
         return {row["node"]: NodeRecord(**row) for row in rows}
 
-    async def places(self, graph_id: str, *, limit: int) -> list[tuple[str, str]]:
+    async def places(
+        self, graph_id: str, *, limit: int, scope: Scope | None = None
+    ) -> list[tuple[str, str]]:
         """Return threads that are at work, wait or failed, with their status."""
-        rows = await self._rows("list_places", graph_id=graph_id, limit=limit)
+        rows = await self._rows(
+            "list_places", graph_id=graph_id, limit=limit, scope=_containment(scope)
+        )
         return [(row["thread_id"], row["status"]) for row in rows]
 
     async def effects(self, thread_id: str) -> Sequence[Mapping[str, Any]]:
@@ -228,6 +252,10 @@ class Inspection:
                 statement(name), {"tenant": self.database.tenant, **parameters}
             )
             return await cursor.fetchall()
+
+
+def _containment(scope: Scope | None) -> Any:
+    return jsonb(scope) if scope else None
 
 
 def _page(kind: Any, rows: Sequence[Mapping[str, Any]], offset: int) -> Page[Any]:

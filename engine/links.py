@@ -16,8 +16,9 @@ from engine.database import Connection, Database, statement
 from engine.errors import ConflictError, ForbiddenError, GoneError, NotFoundError
 from engine.gates.book import Gates
 from engine.gates.gate import Gate, outcome_of
+from engine.reviews.ballots import Ballot
 from engine.reviews.decision import Decision
-from engine.reviews.service import Ballot, Reviews
+from engine.reviews.service import Reviews
 
 SALT = "holdfast review link"
 LINK_SECONDS = 7 * 86_400.0

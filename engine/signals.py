@@ -15,7 +15,7 @@ from engine.gates.answers import said
 from engine.gates.book import Gates
 from engine.gates.gate import UNANSWERED, Gate
 from engine.reviews.decision import Decision
-from engine.reviews.dialects import encode
+from engine.reviews.dialects.answers import encode
 from engine.reviews.schemas import coerce
 from engine.reviews.service import ResumeLedger
 from engine.values import jsonb, text

@@ -11,7 +11,7 @@ from engine.database import Connection, Database, statement
 from engine.errors import InvalidDecisionError, NotFoundError
 from engine.gates.book import Gates
 from engine.gates.gate import UNANSWERED, Gate
-from engine.reviews.dialects import expiry_answer
+from engine.reviews.dialects.answers import expiry_answer
 from engine.reviews.service import Reviews
 from engine.values import jsonb
 

@@ -1,15 +1,16 @@
 """Questions to people: list, look, decide, and everything around a decision."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from api.auth import AccessDependency
 from api.dependencies import ActorDependency, EngineDependency
-from api.idempotency import OnceDependency
+from api.idempotency import Once, OnceDependency
 from api.schemas.reviews import (
     AbsencePut,
     AbsenceView,
@@ -33,8 +34,9 @@ from api.schemas.runs import RunView
 from api.streams import event_stream, frame
 from engine.database import Connection
 from engine.errors import ForbiddenError, InvalidValueError
-from engine.gates.gate import GateState
+from engine.gates.gate import Gate, GateState
 from engine.reviews.board import MAX_LIMIT, ReviewFilter
+from engine.reviews.service import Reviews
 from engine.runtime import Engine
 
 router = APIRouter(tags=["reviews"])
@@ -66,6 +68,41 @@ IdempotencyKey = Annotated[
     str | None,
     Header(alias="Idempotency-Key", description="The same key is the same decision, done once."),
 ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One thing done to a review: in one transaction, once for a key, told with its new ETag."""
+
+    reviews: Reviews
+    actor: str
+    once: Once
+    response: Response
+
+    async def run(
+        self, act: Callable[[Connection], Awaitable[Gate]], *, status: int = 200
+    ) -> ReviewState:
+        """Do it and return the review as it is then."""
+
+        async def work(connection: Connection) -> ReviewState:
+            return ReviewState.of(await act(connection))
+
+        state = await self.once(work, ReviewState, status=status)
+        self.response.headers["ETag"] = _etag(state.version)
+        return state
+
+
+def _command(
+    response: Response,
+    engine: EngineDependency,
+    actor: ActorDependency,
+    once: OnceDependency,
+    idempotency_key: IdempotencyKey = None,
+) -> Command:
+    return Command(reviews=engine.reviews, actor=actor, once=once, response=response)
+
+
+CommandDependency = Annotated[Command, Depends(_command)]
 
 
 @router.get("/reviews")
@@ -122,50 +159,37 @@ async def stream_events(
 
 
 @router.post("/reviews/decide", responses=REFUSALS)
-async def decide_many(
-    body: BulkDecisionCreate,
-    engine: EngineDependency,
-    actor: ActorDependency,
-    once: OnceDependency,
-    idempotency_key: IdempotencyKey = None,
-) -> BulkOutcomes:
+async def decide_many(body: BulkDecisionCreate, command: CommandDependency) -> BulkOutcomes:
     """Decide several reviews of one shape; high risk is never decided so."""
 
     async def work(connection: Connection) -> BulkOutcomes:
-        outcomes = await engine.reviews.decide_many(
-            connection, body.to_ballots(), actor=actor, via=API
+        outcomes = await command.reviews.decide_many(
+            connection, body.to_ballots(), actor=command.actor, via=API
         )
         return BulkOutcomes(
             outcomes=[BulkOutcome.of(one.review_id, one.gate, one.error) for one in outcomes]
         )
 
-    return await once(work, BulkOutcomes)
+    return await command.once(work, BulkOutcomes)
 
 
 @router.get("/reviews/{review_id}", responses={404: REFUSALS[404]})
 async def get_review(
-    review_id: str, response: Response, engine: EngineDependency, actor: ActorDependency
+    review_id: str,
+    response: Response,
+    engine: EngineDependency,
+    actor: ActorDependency,
+    access: AccessDependency,
 ) -> ReviewView:
     """Return everything about a review; the ETag is its version."""
-    detail = await engine.reviews.get(review_id, viewer=actor)
+    detail = await engine.reviews.get(review_id, viewer=actor, scope=access.scope)
     response.headers["ETag"] = _etag(detail.gate.version)
     return ReviewView.of_detail(detail)
 
 
-@router.post(
-    "/reviews/{review_id}/decision",
-    status_code=202,
-    responses=REFUSALS,
-)
+@router.post("/reviews/{review_id}/decision", status_code=202, responses=REFUSALS)
 async def decide_review(
-    review_id: str,
-    body: DecisionCreate,
-    response: Response,
-    engine: EngineDependency,
-    actor: ActorDependency,
-    once: OnceDependency,
-    if_match: IfMatch = None,
-    idempotency_key: IdempotencyKey = None,
+    review_id: str, body: DecisionCreate, command: CommandDependency, if_match: IfMatch = None
 ) -> ReviewState:
     """Decide a review, or vote on it.
 
@@ -173,171 +197,103 @@ async def decide_review(
     needs more votes stays open.
     """
     ballot = body.to_ballot(_seen_version(if_match))
-
-    async def work(connection: Connection) -> ReviewState:
-        return ReviewState.of(
-            await engine.reviews.decide(connection, review_id, ballot, actor=actor, via=API)
-        )
-
-    return _tagged(response, await once(work, ReviewState, status=202))
+    return await command.run(
+        lambda connection: command.reviews.decide(
+            connection, review_id, ballot, actor=command.actor, via=API
+        ),
+        status=202,
+    )
 
 
 @router.post("/reviews/{review_id}/undo", responses=REFUSALS)
 async def undo_decision(
-    review_id: str,
-    response: Response,
-    engine: EngineDependency,
-    actor: ActorDependency,
-    once: OnceDependency,
-    body: Nothing = NOTHING,
-    idempotency_key: IdempotencyKey = None,
+    review_id: str, command: CommandDependency, body: Nothing = NOTHING
 ) -> ReviewState:
     """Take a decision back before it is told to the graph."""
-
-    async def work(connection: Connection) -> ReviewState:
-        return ReviewState.of(
-            await engine.reviews.undo(connection, review_id, actor=actor, via=API)
-        )
-
-    return _tagged(response, await once(work, ReviewState))
+    return await command.run(
+        lambda connection: command.reviews.undo(connection, review_id, actor=command.actor, via=API)
+    )
 
 
 @router.post("/reviews/{review_id}/claim", responses=REFUSALS)
 async def claim_review(
-    review_id: str,
-    response: Response,
-    engine: EngineDependency,
-    actor: ActorDependency,
-    once: OnceDependency,
-    body: ClaimCreate = CLAIM,
-    idempotency_key: IdempotencyKey = None,
+    review_id: str, command: CommandDependency, body: ClaimCreate = CLAIM
 ) -> ReviewState:
     """Take a review for a while, or keep it longer; the claim lapses by itself."""
-
-    async def work(connection: Connection) -> ReviewState:
-        return ReviewState.of(
-            await engine.reviews.claim(
-                connection, review_id, actor=actor, via=API, lease_seconds=body.lease_seconds
-            )
+    return await command.run(
+        lambda connection: command.reviews.claim(
+            connection, review_id, lease_seconds=body.lease_seconds, actor=command.actor, via=API
         )
-
-    return _tagged(response, await once(work, ReviewState))
+    )
 
 
 @router.post("/reviews/{review_id}/release", responses=REFUSALS)
 async def release_review(
-    review_id: str,
-    response: Response,
-    engine: EngineDependency,
-    actor: ActorDependency,
-    once: OnceDependency,
-    body: Nothing = NOTHING,
-    idempotency_key: IdempotencyKey = None,
+    review_id: str, command: CommandDependency, body: Nothing = NOTHING
 ) -> ReviewState:
     """Give a claimed review back."""
-
-    async def work(connection: Connection) -> ReviewState:
-        return ReviewState.of(
-            await engine.reviews.release(connection, review_id, actor=actor, via=API)
+    return await command.run(
+        lambda connection: command.reviews.release(
+            connection, review_id, actor=command.actor, via=API
         )
-
-    return _tagged(response, await once(work, ReviewState))
+    )
 
 
 @router.post("/reviews/{review_id}/delegate", responses=REFUSALS)
 async def delegate_review(
-    review_id: str,
-    body: DelegationCreate,
-    response: Response,
-    engine: EngineDependency,
-    actor: ActorDependency,
-    once: OnceDependency,
-    idempotency_key: IdempotencyKey = None,
+    review_id: str, body: DelegationCreate, command: CommandDependency
 ) -> ReviewState:
     """Ask other people instead."""
-
-    async def work(connection: Connection) -> ReviewState:
-        return ReviewState.of(
-            await engine.reviews.delegate(
-                connection, review_id, to=body.to, reason=body.reason, actor=actor, via=API
-            )
+    return await command.run(
+        lambda connection: command.reviews.delegate(
+            connection, review_id, to=body.to, reason=body.reason, actor=command.actor, via=API
         )
+    )
 
-    return _tagged(response, await once(work, ReviewState))
 
-
-@router.post(
-    "/reviews/{review_id}/comment",
-    status_code=201,
-    responses=REFUSALS,
-)
+@router.post("/reviews/{review_id}/comment", status_code=201, responses=REFUSALS)
 async def comment_review(
-    review_id: str,
-    body: CommentCreate,
-    engine: EngineDependency,
-    actor: ActorDependency,
-    once: OnceDependency,
-    idempotency_key: IdempotencyKey = None,
+    review_id: str, body: CommentCreate, command: CommandDependency
 ) -> CommentView:
     """Say something, to the agent (it reads it with the decision) or among reviewers."""
 
     async def work(connection: Connection) -> CommentView:
         return CommentView.model_validate(
-            await engine.reviews.comment(
+            await command.reviews.comment(
                 connection,
                 review_id,
                 body=body.body,
                 audience=body.audience,
-                actor=actor,
+                actor=command.actor,
                 via=API,
             )
         )
 
-    return await once(work, CommentView, status=201)
+    return await command.once(work, CommentView, status=201)
 
 
 @router.post("/reviews/{review_id}/snooze", responses=REFUSALS)
 async def snooze_review(
-    review_id: str,
-    body: SnoozeCreate,
-    response: Response,
-    engine: EngineDependency,
-    actor: ActorDependency,
-    once: OnceDependency,
-    idempotency_key: IdempotencyKey = None,
+    review_id: str, body: SnoozeCreate, command: CommandDependency
 ) -> ReviewState:
     """Put a review out of sight until a moment before it expires; null brings it back."""
-
-    async def work(connection: Connection) -> ReviewState:
-        return ReviewState.of(
-            await engine.reviews.snooze(
-                connection, review_id, until=body.until, actor=actor, via=API
-            )
+    return await command.run(
+        lambda connection: command.reviews.snooze(
+            connection, review_id, until=body.until, actor=command.actor, via=API
         )
-
-    return _tagged(response, await once(work, ReviewState))
+    )
 
 
 @router.post("/reviews/{review_id}/extend", responses=REFUSALS)
 async def extend_review(
-    review_id: str,
-    body: ExtensionCreate,
-    response: Response,
-    engine: EngineDependency,
-    actor: ActorDependency,
-    once: OnceDependency,
-    idempotency_key: IdempotencyKey = None,
+    review_id: str, body: ExtensionCreate, command: CommandDependency
 ) -> ReviewState:
     """Move every deadline that is still to come."""
-
-    async def work(connection: Connection) -> ReviewState:
-        return ReviewState.of(
-            await engine.reviews.extend(
-                connection, review_id, seconds=body.seconds, actor=actor, via=API
-            )
+    return await command.run(
+        lambda connection: command.reviews.extend(
+            connection, review_id, seconds=body.seconds, actor=command.actor, via=API
         )
-
-    return _tagged(response, await once(work, ReviewState))
+    )
 
 
 @router.post("/reviews/{review_id}/repair", status_code=202, responses=REFUSALS)
@@ -402,11 +358,6 @@ def _seen_version(if_match: str | None) -> int | None:
 
 def _etag(version: int) -> str:
     return f'"{version}"'
-
-
-def _tagged(response: Response, state: ReviewState) -> ReviewState:
-    response.headers["ETag"] = _etag(state.version)
-    return state
 
 
 async def _frames(engine: Engine, thread_id: str | None) -> AsyncIterator[bytes]:

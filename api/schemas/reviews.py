@@ -9,11 +9,13 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from api.schemas.common import Strict
 from engine.errors import EngineError, InvalidDecisionError
 from engine.gates.gate import Gate, GateState
+from engine.reviews.ballots import MAX_BULK, Ballot
 from engine.reviews.board import ReviewDetail, ReviewSummary
 from engine.reviews.decision import Decision
+from engine.reviews.handling import MAX_COMMENT_LENGTH
 from engine.reviews.people import Absence
 from engine.reviews.question import DecisionType
-from engine.reviews.service import MAX_BULK, MAX_COMMENT_LENGTH, MAX_UNDO_SECONDS, Ballot
+from engine.reviews.service import MAX_UNDO_SECONDS
 from engine.signals import Receipt, Signal
 
 Name = Annotated[str, Field(min_length=1, max_length=200)]

@@ -15,7 +15,8 @@ from engine.errors import (
 from engine.gates.gate import UNANSWERED, Gate, outcome_of, settled, shown
 from engine.gates.register import GateRegister
 from engine.reviews.decision import Decision
-from engine.reviews.dialects import decisions_from, encode
+from engine.reviews.dialects.answers import encode
+from engine.reviews.dialects.clients import decisions_from
 from engine.values import jsonb, text
 
 INTERRUPT_ID_LENGTH = 32

@@ -14,7 +14,7 @@ from engine.bus import Bus
 from engine.database import Connection, Database, statement
 from engine.gates.gate import LIVE, Gate
 from engine.gates.register import GateRegister
-from engine.reviews.dialects import normalise
+from engine.reviews.dialects.questions import normalise
 from engine.reviews.question import Question, canonical
 from engine.runs import PendingInterrupt, Run
 from engine.values import jsonb, ordered_json, text, to_storable_json

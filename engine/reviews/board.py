@@ -205,8 +205,12 @@ class Board:
             )
             return dict((await cursor.fetchall())[0])
 
-    async def get(self, review_id: str, *, viewer: str) -> ReviewDetail:
+    async def get(
+        self, review_id: str, *, viewer: str, scope: Mapping[str, Any] | None = None
+    ) -> ReviewDetail:
         """Return a review with everything around it, for the person who looks.
+
+        `scope` limits what is shown of other threads: the decisions of similar reviews.
 
         Raises:
             NotFoundError: there is none.
@@ -227,7 +231,7 @@ class Board:
                 comments=await self.comments(connection, review_id),
                 activity=(await self._audit.list(gate_id=review_id, limit=ACTIVITY_LIMIT))[::-1],
                 previous=await self._previous(connection, gate),
-                similar=await self._similar(connection, gate),
+                similar=await self._similar(connection, gate, scope),
                 asked=await self.people.reached(connection, gate.assignees),
                 undo_seconds=self.undo_seconds(question),
                 refusal=await self._refusal(connection, gate, viewer),
@@ -268,7 +272,9 @@ class Board:
         )
         return await cursor.fetchone()
 
-    async def _similar(self, connection: Connection, gate: Gate) -> Sequence[Mapping[str, Any]]:
+    async def _similar(
+        self, connection: Connection, gate: Gate, scope: Mapping[str, Any] | None
+    ) -> Sequence[Mapping[str, Any]]:
         cursor = await connection.execute(
             statement("list_similar_gates"),
             {
@@ -277,6 +283,7 @@ class Board:
                 "node": gate.node,
                 "dialect": gate.dialect,
                 "thread_id": gate.thread_id,
+                "scope": jsonb(scope) if scope else None,
                 "limit": SIMILAR_LIMIT,
             },
         )

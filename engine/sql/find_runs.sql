@@ -14,6 +14,13 @@ WHERE tenant = %(tenant)s
          OR starts_with(run_id, %(search)s)
          OR starts_with(thread_id, %(search)s)
          OR strpos(lower(error::text), lower(%(search)s)) > 0)
+    AND (%(scope)s::jsonb IS NULL
+         OR EXISTS (
+             SELECT 1
+             FROM holdfast.threads
+             WHERE threads.thread_id = runs.thread_id
+                 AND threads.metadata @> %(scope)s::jsonb
+         ))
 ORDER BY seq DESC
 LIMIT %(limit)s
 OFFSET %(offset)s

@@ -21,6 +21,7 @@ WHERE threads.tenant = %(tenant)s
          OR starts_with(threads.thread_id, %(search)s)
          OR strpos(lower(threads."values" ->> 'summary'), lower(%(search)s)) > 0
          OR strpos(lower(threads.metadata::text), lower(%(search)s)) > 0)
+    AND (%(scope)s::jsonb IS NULL OR threads.metadata @> %(scope)s::jsonb)
 ORDER BY threads.updated_at DESC, threads.thread_id
 LIMIT %(limit)s
 OFFSET %(offset)s

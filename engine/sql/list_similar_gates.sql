@@ -16,5 +16,12 @@ WHERE tenant = %(tenant)s
     AND dialect = %(dialect)s
     AND thread_id <> %(thread_id)s
     AND state = 'decided'
+    AND (%(scope)s::jsonb IS NULL
+         OR EXISTS (
+             SELECT 1
+             FROM holdfast.threads
+             WHERE threads.thread_id = gates.thread_id
+                 AND threads.metadata @> %(scope)s::jsonb
+         ))
 ORDER BY decided_at DESC
 LIMIT %(limit)s

@@ -4,6 +4,7 @@ WITH recent AS (
     FROM holdfast.threads
     WHERE tenant = %(tenant)s
         AND graph_id = %(graph_id)s
+        AND (%(scope)s::jsonb IS NULL OR metadata @> %(scope)s::jsonb)
     ORDER BY updated_at DESC
     LIMIT %(threads)s
 ),

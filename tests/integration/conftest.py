@@ -23,9 +23,10 @@ from engine.gates.book import Gates
 from engine.gates.gate import Gate
 from engine.limits import QueueGuard
 from engine.registry import load_registry
+from engine.reviews.ballots import Ballot
 from engine.reviews.decision import Decision
 from engine.reviews.people import People
-from engine.reviews.service import Ballot, Reviews
+from engine.reviews.service import Reviews
 from engine.runs import PendingInterrupt, Run, RunRequest, Runs
 from engine.runtime import Engine
 from engine.signals import Signals

@@ -14,9 +14,9 @@ from engine.errors import (
     PreconditionFailedError,
 )
 from engine.gates.gate import Gate
+from engine.reviews.ballots import Ballot
 from engine.reviews.board import ReviewFilter
 from engine.reviews.decision import Decision
-from engine.reviews.service import Ballot
 
 ACTOR = {"actor": "ana", "via": "api"}
 

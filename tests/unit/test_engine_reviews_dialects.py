@@ -12,14 +12,9 @@ from pydantic import BaseModel, TypeAdapter
 
 from engine.errors import InvalidDecisionError
 from engine.reviews.decision import Decision
-from engine.reviews.dialects import (
-    decisions_from,
-    encode,
-    encode_expiry,
-    expiry_answer,
-    normalise,
-    served,
-)
+from engine.reviews.dialects.answers import encode, encode_expiry, expiry_answer
+from engine.reviews.dialects.clients import decisions_from, served
+from engine.reviews.dialects.questions import normalise
 from engine.reviews.question import DECISION_TYPES, Question, plain_line
 from engine.reviews.schemas import coerce, flaws, infer, is_usable
 from state.review import Answer, decided_args, decision, gate, wait_for_signal
@@ -141,6 +136,16 @@ def test_a_typed_question_that_means_yes_or_no_can_be_approved(schema: Any, answ
 
     assert question.allowed == ("approve", "reject", "answer")
     assert encode(question, [Decision(type="approve")], response_schema=schema) == answer
+
+
+def test_a_free_question_shows_everything_that_it_says() -> None:
+    question = normalise({"question": "Merge them?", "customers": [{"id": 1}], "note": "both old"})
+
+    assert question.title == "Merge them?"
+    assert [(fact.label, fact.value) for fact in question.evidence] == [
+        ("customers", '[{"id": 1}]'),
+        ("note", "both old"),
+    ]
 
 
 def test_a_signal_is_read_as_one() -> None:

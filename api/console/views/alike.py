@@ -11,9 +11,9 @@ from api.console.views.problems import status_of
 from api.console.views.queue import WIDEST, filter_of, read_queue
 from api.dependencies import ActorDependency, EngineDependency
 from engine.errors import EngineError, InvalidDecisionError
+from engine.reviews.ballots import MAX_BULK, Ballot
 from engine.reviews.board import ReviewSummary
 from engine.reviews.decision import Decision
-from engine.reviews.service import MAX_BULK, Ballot
 from engine.runtime import Engine
 
 router = APIRouter(prefix="/console/reviews/alike", include_in_schema=False)

@@ -18,9 +18,9 @@ from api.dependencies import ActorDependency, EngineDependency
 from engine.database import Connection
 from engine.errors import EngineError, InvalidDecisionError, NotFoundError, PreconditionFailedError
 from engine.gates.gate import UNANSWERED, Gate
+from engine.reviews.ballots import Ballot
 from engine.reviews.board import ReviewDetail, ReviewFilter, ReviewSummary
 from engine.reviews.decision import Decision
-from engine.reviews.service import Ballot
 from engine.runtime import Engine
 
 router = APIRouter(prefix="/console/reviews", include_in_schema=False)
