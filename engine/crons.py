@@ -121,6 +121,7 @@ class Crons:
             InvalidValueError: the schedule or the timezone cannot be understood.
         """
         assistant = await self.assistants.resolve(connection, assistant_id, scope=scope)
+        self.assistants.registry.check_input(assistant.graph_id, payload.get("input"))
         if thread_id is not None:
             cursor = await connection.execute(
                 statement("lock_thread"), {"tenant": self.database.tenant, "thread_id": thread_id}
@@ -167,6 +168,9 @@ class Crons:
         """
         async with self.database.transaction() as connection:
             cron = await self._lock(connection, cron_id, scope)
+            if change.payload and "input" in change.payload:
+                assistant = await self.assistants.resolve(connection, cron.assistant_id)
+                self.assistants.registry.check_input(assistant.graph_id, change.payload["input"])
             schedule = change.schedule or cron.schedule
             timezone = change.timezone or cron.timezone
             end_time = None if change.clear_end_time else change.end_time or cron.end_time

@@ -27,6 +27,7 @@ from langgraph_sdk.runtime import (
 )
 
 from engine.errors import ConfigurationError, InvalidValueError
+from engine.graph_input import check_input, input_types
 from engine.loading import LoadFailure, describe_failure, load_object
 from engine.project import Project, read_project
 
@@ -63,6 +64,7 @@ class Registry:
     auth: Auth | None = None
     app: Any = None
     _graphs: dict[str, Graph | _Factory] = field(default_factory=dict)
+    _input_types: dict[str, frozenset[str] | None] = field(default_factory=dict)
 
     @property
     def graph_ids(self) -> list[str]:
@@ -85,6 +87,22 @@ class Registry:
         raise InvalidValueError(
             "/graph_id", f"one of {', '.join(map(repr, self.graph_ids)) or 'none'}", graph_id
         )
+
+    def check_input(self, graph_id: str, value: Any) -> None:
+        """Refuse an input of another JSON type than the graph's input schema names.
+
+        A graph that a factory makes anew for each run is not asked: making it may cost something.
+
+        Raises:
+            InvalidValueError: there is no such graph, or the input does not fit.
+        """
+        self.require(graph_id)
+        entry = self._graphs[graph_id]
+        if isinstance(entry, _Factory):
+            return
+        if graph_id not in self._input_types:
+            self._input_types[graph_id] = input_types(entry)
+        check_input(value, self._input_types[graph_id])
 
     @asynccontextmanager
     async def graph(

@@ -295,6 +295,8 @@ class Runs:
         if not resumes:
             await self.guard.check(connection)
         assistant = await self.assistants.resolve(connection, request.assistant_id)
+        if not command:  # a command wins over the input beside it
+            self.assistants.registry.check_input(assistant.graph_id, request.input)
         thread_id = await self._thread(connection, request, resumes=resumes)
         answers: Answers | None = None
         if resumes:

@@ -179,6 +179,7 @@ async def test_a_schedule_goes_with_its_assistant_and_its_thread(api: Any) -> No
         {"schedule": "whenever"},
         {"schedule": "* * * * *", "timezone": "Mars/Olympus"},
         {"schedule": "* * * * *", "webhook": "http://169.254.169.254/"},
+        {"schedule": "* * * * *", "input": ["not", "an", "object"]},
     ],
 )
 async def test_a_schedule_that_cannot_work_is_refused(api: Any, options: dict[str, Any]) -> None:

@@ -501,6 +501,31 @@ async def test_a_field_that_is_not_honoured_is_refused_by_its_name(front, field,
     assert field in response.json()["detail"]
 
 
+@pytest.mark.parametrize("value", ["hello", 5, ["a", "b"], False])
+async def test_an_input_that_the_graph_cannot_take_is_refused_before_anything_is_written(
+    front, value
+):
+    thread_id = await front.thread()
+    body = talk(input=value)
+
+    refused = await front.client.post(f"/threads/{thread_id}/runs/wait", json=body)
+    stateless = await front.client.post("/runs", json=body)
+
+    assert (refused.status_code, stateless.status_code) == (422, 422)
+    assert "/input must be an object" in refused.json()["detail"]
+    assert (await front.client.get(f"/threads/{thread_id}/runs")).json() == []
+
+
+async def test_a_command_wins_over_whatever_input_comes_with_it(front):
+    thread_id = await front.thread()
+
+    accepted = await front.client.post(
+        f"/threads/{thread_id}/runs", json=talk(input=[], command={"update": {"messages": []}})
+    )
+
+    assert accepted.status_code == 200
+
+
 @pytest.mark.parametrize(
     ("body", "named"),
     [
