@@ -9,7 +9,7 @@ sentence and the thread stays at its last good checkpoint.
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections import Counter as Counted
 from typing import Any
 
 from prometheus_client import Counter
@@ -20,6 +20,8 @@ from engine.wire import to_json
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 MAX_DEPTH = 64
+# Of one body. A million small ones take seconds and a gigabyte, however few bytes they came in.
+MAX_VALUES = 500_000
 # What msgpack (checkpoints) and clients in other languages can hold.
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 MAX_INTEGER_DIGITS = 19
@@ -31,6 +33,23 @@ refused_values = Counter("holdfast_refused_values_total", "Values of nodes refus
 
 _ESCAPED_NUL = re.compile(r"(?<!\\)((?:\\\\)*)\\u0000")
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# A text of JSON, or an unfinished one to the end: found in one pass, whatever comes.
+_TEXT = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
+
+
+class _UnsoundError(Exception):
+    """Something inside a value is wrong; its place is told on the way out, and only then."""
+
+    def __init__(self, expected: str, got: Any = None) -> None:
+        super().__init__(expected)
+        self.expected = expected
+        self.got = got
+        self.path: list[str] = []
+
+    def at(self, pointer: str) -> InvalidValueError:
+        """Return the refusal of the value that stands at `pointer`."""
+        place = "".join(f"/{part}" for part in reversed(self.path))
+        return InvalidValueError(f"{pointer}{place}" or "/", self.expected, self.got)
 
 
 def decode_json(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
@@ -42,8 +61,10 @@ def decode_json(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
 
     Raises:
         InvalidValueError: it is no JSON, or holds NaN, infinities, a number too big, a duplicate
-            key, half a surrogate pair, or is nested too deeply.
+            key, half a surrogate pair, or too many values, or is nested too deeply.
     """
+    if _values_at_most(body) > MAX_VALUES:
+        raise InvalidValueError("/", f"at most {MAX_VALUES} values")
     try:
         value = json.loads(
             body.decode("utf-8"),
@@ -58,7 +79,10 @@ def decode_json(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
         raise InvalidValueError("/", f"JSON ({error.msg} at {error.pos})") from error
     except RecursionError as error:
         raise InvalidValueError("/", f"nested at most {max_depth} deep") from error
-    _check(value, "", max_depth)
+    try:
+        _check(value, max_depth)
+    except _UnsoundError as flaw:
+        raise flaw.at("") from None
     return value
 
 
@@ -102,7 +126,10 @@ def storable(value: Any, pointer: str, *, max_depth: int = MAX_DEPTH) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         refused_values.labels("not_finite").inc()
         raise InvalidValueError(pointer, "a finite number", value)
-    return _storable(value, pointer, max_depth)
+    try:
+        return _storable(value, max_depth)
+    except _UnsoundError as flaw:
+        raise flaw.at(pointer) from None
 
 
 def text(value: str) -> str:
@@ -116,31 +143,31 @@ def text(value: str) -> str:
     return value
 
 
-def _storable(value: Any, pointer: str, depth_left: int) -> Any:
+def _storable(value: Any, depth_left: int) -> Any:
     kind = type(value)
     if kind is str:
         return text(value)
     if kind is int:
         if not MIN_INTEGER <= value <= MAX_INTEGER:
             refused_values.labels("integer").inc()
-            raise InvalidValueError(pointer, "an integer of 64 bits", value)
+            raise _UnsoundError("an integer of 64 bits", value)
         return value
     if kind is dict or kind is list:
         if depth_left <= 0:
             refused_values.labels("depth").inc()
-            raise InvalidValueError(pointer, f"nested less deeply, at most {MAX_DEPTH}", kind())
-        return _container(value, pointer, depth_left - 1)
+            raise _UnsoundError(f"nested less deeply, at most {MAX_DEPTH}", kind())
+        return _container(value, depth_left - 1)
     return value
 
 
-def _container(value: Any, pointer: str, depth_left: int) -> Any:
+def _container(value: Any, depth_left: int) -> Any:
     # Copied only where something changes: most values are sound, and some are big.
     if type(value) is list:
-        items = [_storable(item, pointer, depth_left) for item in value]
+        items = [_member(place, item, depth_left) for place, item in enumerate(value)]
         changed = any(new is not old for new, old in zip(items, value, strict=True))
         return items if changed else value
     pairs = {
-        text(key) if type(key) is str else key: _storable(item, f"{pointer}/{key}", depth_left)
+        text(key) if type(key) is str else key: _member(key, item, depth_left)
         for key, item in value.items()
     }
     changed = any(
@@ -150,11 +177,27 @@ def _container(value: Any, pointer: str, depth_left: int) -> Any:
     return pairs if changed or len(pairs) != len(value) else value
 
 
+def _member(place: Any, value: Any, depth_left: int) -> Any:
+    try:
+        return _storable(value, depth_left)
+    except _UnsoundError as flaw:
+        flaw.path.append(str(place))
+        raise
+
+
+def _values_at_most(body: bytes) -> int:
+    """Return a number that the values and keys of a JSON text do not exceed."""
+    marks = (b",", b":", b"[", b"{")
+    if sum(map(body.count, marks)) <= MAX_VALUES:
+        return MAX_VALUES
+    bare = _TEXT.sub(b"", body)
+    return 1 + sum(map(bare.count, marks))
+
+
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     result = dict(pairs)
     if len(result) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        twice, _ = Counted(key for key, _ in pairs).most_common(1)[0]
         raise InvalidValueError(f"/{twice}", "given once", twice)
     return result
 
@@ -179,17 +222,20 @@ def _integer(digits: str) -> int:
     raise InvalidValueError("/", "integers of 64 bits", digits)
 
 
-def _check(value: Any, pointer: str, depth_left: int) -> None:
+def _check(value: Any, depth_left: int) -> None:
     if isinstance(value, str):
         if not value.isascii() and _SURROGATE.search(value):
-            raise InvalidValueError(pointer or "/", "text without half a surrogate pair", value)
+            raise _UnsoundError("text without half a surrogate pair", value)
         return
     if not isinstance(value, dict | list):
         return
     if depth_left <= 0:
-        raise InvalidValueError(pointer or "/", "nested less deeply")
-    members: Mapping[Any, Any] = value if isinstance(value, dict) else dict(enumerate(value))
-    for key, item in members.items():
-        if isinstance(key, str):
-            _check(key, pointer, depth_left)
-        _check(item, f"{pointer}/{key}", depth_left - 1)
+        raise _UnsoundError("nested less deeply")
+    for key in value if isinstance(value, dict) else ():
+        _check(key, depth_left)
+    for place, item in value.items() if isinstance(value, dict) else enumerate(value):
+        try:
+            _check(item, depth_left - 1)
+        except _UnsoundError as flaw:
+            flaw.path.append(str(place))
+            raise

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine.errors import InvalidValueError
-from engine.values import decode_json, storable, to_storable_json
+from engine.values import MAX_VALUES, decode_json, storable, to_storable_json
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
@@ -83,3 +83,32 @@ def test_nul_and_surrogates_of_a_node_become_replacement_characters() -> None:
 def test_numbers_that_a_checkpoint_cannot_hold_are_refused(value: Any) -> None:
     with pytest.raises(InvalidValueError):
         storable(value, "/amount")
+
+
+def test_a_key_given_twice_among_many_is_found_in_one_pass() -> None:
+    # Each key compared with every other one would take minutes here.
+    pairs = [f'"{number}":0' for number in range(240_000)]
+
+    with pytest.raises(InvalidValueError) as refused:
+        decode_json(("{" + ",".join([*pairs, pairs[-1]]) + "}").encode())
+
+    assert refused.value.pointer == "/239999"
+
+
+def test_the_way_to_a_value_is_spelt_out_for_a_refusal_only() -> None:
+    # Spelt out for each of the items it would be two terabytes of text.
+    value = {"k" * 8_000_000: [0] * 240_000}
+
+    assert decode_json(json.dumps(value).encode()) == value
+    assert storable(value, "/state") is value
+
+
+def test_more_values_than_a_body_may_have_are_refused_before_they_are_read() -> None:
+    with pytest.raises(InvalidValueError, match="at most 500000 values"):
+        decode_json(b"[" + b"{}," * MAX_VALUES + b"{}]")
+
+
+def test_what_stands_in_a_text_is_no_value() -> None:
+    document = json.dumps(["[{,:" * MAX_VALUES, 'a "quoted" \\ word'])
+
+    assert decode_json(document.encode()) == json.loads(document)
