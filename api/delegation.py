@@ -12,7 +12,8 @@ from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from engine.errors import NotFoundError
 from engine.gates.gate import Gate
-from engine.runs import Run, RunRequest
+from engine.runs.request import RunRequest
+from engine.runs.run import Run
 from engine.runtime import Engine
 
 FLAT_TYPES = frozenset({"string", "number", "integer", "boolean"})

@@ -20,7 +20,7 @@ from engine.errors import (
     NotFoundError,
 )
 from engine.events import RUN_DONE, Recorded
-from engine.runs import RunRequest
+from engine.runs.request import RunRequest
 from engine.runtime import Engine
 from engine.threads import Thread
 from engine.wire import to_json

@@ -17,7 +17,8 @@ from api.schemas.runs import RunCreate
 from api.streams import event_stream, frame, late_json
 from engine.errors import EngineError, GoneError, NotFoundError
 from engine.events import Following, Recorded
-from engine.runs import Run, RunRequest
+from engine.runs.request import RunRequest
+from engine.runs.run import Run
 from engine.runtime import Engine
 from engine.streaming import NAMESPACE_SEPARATOR
 from engine.wire import to_json

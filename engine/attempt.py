@@ -25,7 +25,7 @@ from engine.lease import LeaseLostError
 from engine.limits import Permits
 from engine.provider_limits import ProviderLimits
 from engine.registry import Registry
-from engine.runs import CancelAction, PendingInterrupt, Run, RunStatus
+from engine.runs.run import CancelAction, PendingInterrupt, Run, RunStatus
 from engine.saver import RunSaver, attached
 from engine.streaming import Outcome, StreamEvent, StreamOptions, error_event, run_graph
 from engine.values import storable_copy

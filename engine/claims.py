@@ -13,7 +13,8 @@ from engine.bus import Bus
 from engine.database import Connection, statement
 from engine.dispatch import Dispatcher
 from engine.outbox import Outbox
-from engine.runs import GateBook, PendingInterrupt, Run, RunStatus
+from engine.runs.ports import GateBook
+from engine.runs.run import PendingInterrupt, Run, RunStatus
 from engine.values import jsonb, storable_copy
 
 ThreadStatus = Literal["idle", "interrupted", "error"]

@@ -16,7 +16,8 @@ from engine.audit import Audit
 from engine.database import Connection, Database, statement
 from engine.errors import EngineError, NotFoundError
 from engine.listing import Page, make_page, sorted_statement
-from engine.runs import RunRequest, Runs
+from engine.runs.ledger import Runs
+from engine.runs.request import RunRequest
 from engine.schedules import next_time
 from engine.values import jsonb
 

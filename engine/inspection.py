@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.database import Database, statement
 from engine.listing import Page, make_page
-from engine.runs import RunKind, RunStatus
+from engine.runs.run import RunKind, RunStatus
 from engine.threads import Scope
 from engine.values import jsonb
 

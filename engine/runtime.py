@@ -40,7 +40,7 @@ from engine.reviews.feed import Feed
 from engine.reviews.people import People
 from engine.reviews.repair import Repair
 from engine.reviews.service import Reviews
-from engine.runs import Runs
+from engine.runs.ledger import Runs
 from engine.saver import require_strict_msgpack
 from engine.signals import Signals
 from engine.store_items import StoreItems

@@ -18,7 +18,8 @@ from engine.gates.book import Gates
 from engine.gates.gate import Gate
 from engine.listing import Page, make_page, sorted_statement
 from engine.project import ThreadTtl
-from engine.runs import PendingInterrupt, Run, Runs
+from engine.runs.ledger import Runs
+from engine.runs.run import PendingInterrupt, Run
 from engine.values import jsonb, text
 
 SORT_COLUMNS = frozenset({"thread_id", "status", "created_at", "updated_at", "state_updated_at"})

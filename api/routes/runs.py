@@ -18,7 +18,7 @@ from api.run_streams import (
 from api.schemas.common import Limit, Offset, PathUuid, problems
 from api.schemas.runs import ApiRunStatus, RunCreate, RunView, engine_statuses
 from engine.errors import ConflictError, InvalidValueError, NotFoundError
-from engine.runs import CancelAction
+from engine.runs.run import CancelAction
 
 router = APIRouter(tags=["runs"])
 

@@ -22,7 +22,7 @@ from api.run_streams import (
 )
 from api.schemas.common import PathUuid, problems
 from api.schemas.runs import BatchItem, CancelMany, RunCreate, RunView
-from engine.runs import CancelAction, RunStatus
+from engine.runs.run import CancelAction, RunStatus
 from engine.runtime import Engine
 
 router = APIRouter(tags=["stateless runs"])

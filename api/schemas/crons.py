@@ -8,7 +8,7 @@ from pydantic import AwareDatetime, ConfigDict, Field
 from api.schemas.common import Limit, Metadata, Name, Offset, SortOrder, Strict, Uuid, View
 from api.schemas.runs import ApiStreamMode, Nodes, RunConfig
 from engine.crons import Cron, CronChange
-from engine.runs import MultitaskStrategy
+from engine.runs.run import MultitaskStrategy
 
 CronSort = Literal[
     "cron_id",

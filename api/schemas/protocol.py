@@ -7,7 +7,7 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 from api.schemas.common import Name, Strict
 from api.schemas.runs import SendCommand
 from engine.protocol_v2 import CHANNELS, CUSTOM_PREFIX
-from engine.runs import MultitaskStrategy
+from engine.runs.run import MultitaskStrategy
 
 MAX_CHANNELS = 64
 MAX_NAMESPACES = 256

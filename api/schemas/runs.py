@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from api.schemas.common import Name, Strict, Uuid
 from engine.errors import InvalidValueError
-from engine.runs import MultitaskStrategy, Run, RunRequest, RunStatus
+from engine.runs.request import RunRequest
+from engine.runs.run import MultitaskStrategy, Run, RunStatus
 
 ApiRunStatus = Literal["pending", "running", "error", "success", "timeout", "interrupted"]
 ApiStreamMode = Literal[

@@ -16,7 +16,7 @@ from engine.gates.gate import LIVE, Gate
 from engine.gates.register import GateRegister
 from engine.reviews.dialects.questions import normalise
 from engine.reviews.question import Question, canonical
-from engine.runs import PendingInterrupt, Run
+from engine.runs.run import PendingInterrupt, Run
 from engine.values import jsonb, ordered_json, text, to_storable_json
 
 

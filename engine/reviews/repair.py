@@ -13,7 +13,8 @@ from engine.errors import ConflictError
 from engine.gates.book import Gates
 from engine.gates.gate import UNANSWERED, Gate, outcome_of
 from engine.reviews.people import People
-from engine.runs import Run, RunRequest
+from engine.runs.request import RunRequest
+from engine.runs.run import Run
 
 SETTLED = ("decided", "expired")
 
@@ -28,7 +29,7 @@ class StateWriter(Protocol):
 
 
 class RunStarter(Protocol):
-    """What a repair needs of `engine.runs.Runs`."""
+    """What a repair needs of `engine.runs.ledger.Runs`."""
 
     async def submit(self, connection: Connection, request: RunRequest) -> Run:
         """Accept a run in the caller's transaction."""

@@ -19,14 +19,14 @@ from engine.reviews.dialects.answers import encode
 from engine.reviews.handling import Handling
 from engine.reviews.people import People
 from engine.reviews.question import Question
-from engine.runs import Run
+from engine.runs.run import Run
 from engine.values import jsonb, text
 
 MAX_UNDO_SECONDS = 600.0
 
 
 class ResumeLedger(Protocol):
-    """What decisions need of `engine.runs.Runs`."""
+    """What decisions need of `engine.runs.ledger.Runs`."""
 
     async def submit_resume(
         self,

@@ -35,7 +35,7 @@ import psycopg
 
 from api.embedded_postgres import embedded_postgres
 from engine.migrate import migrate
-from engine.runs import RunRequest
+from engine.runs.request import RunRequest
 from engine.runtime import EngineOptions, open_engine
 
 PROJECT = Path(__file__).resolve().parents[2]

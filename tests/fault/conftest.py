@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from engine.runs import Run, RunRequest
+from engine.runs.request import RunRequest
+from engine.runs.run import Run
 from engine.runtime import Engine, open_engine
 from tests.fault.checker import Verdict, check
 from tests.fault.processes import Place, Worker, note, options

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from engine.runs import RunRequest
+from engine.runs.request import RunRequest
 from engine.runtime import EngineOptions, open_engine
 from tests.fault import points
 from tests.fault.world import WORLD_VARIABLE

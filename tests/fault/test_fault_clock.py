@@ -72,7 +72,7 @@ async def test_with_ids_from_the_clock_alone_a_turn_is_lost_and_the_checker_sees
 async def test_a_worker_ahead_of_time_does_not_start_a_delayed_run_early(
     wrong: Any, client: Any, finished: Any
 ) -> None:
-    from engine.runs import RunRequest
+    from engine.runs.request import RunRequest
 
     later = await client.runs.create(
         RunRequest(assistant_id="work", input={"label": "later", "steps": 1}, after_seconds=3000)

@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from api.embedded_postgres import embedded_postgres
 from engine.migrate import migrate
-from engine.runs import RunRequest
+from engine.runs.request import RunRequest
 from engine.runtime import open_engine
 from tests.fault.checker import check
 from tests.fault.processes import Place, Worker, note, options

@@ -51,7 +51,7 @@ async def test_an_answer_resent_after_a_crash_does_not_answer_the_next_question(
     first = worker()
     await finished(run)
     first.kill()
-    from engine.runs import RunRequest
+    from engine.runs.request import RunRequest
 
     resume = await client.runs.create(
         RunRequest(assistant_id="work", thread_id=run.thread_id, command={"resume": "ann"})
@@ -87,7 +87,7 @@ async def test_a_run_that_kills_every_worker_fails_and_tells_its_story(
 async def test_a_client_killed_before_its_commit_was_promised_nothing(
     client: Any, rows: Any
 ) -> None:
-    from engine.runs import RunRequest
+    from engine.runs.request import RunRequest
 
     connection = await client.database.connect(application_name="doomed")
     await connection.execute("BEGIN")

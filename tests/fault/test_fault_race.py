@@ -7,7 +7,7 @@ import psycopg
 import pytest
 
 from engine.errors import EngineError
-from engine.runs import RunRequest
+from engine.runs.request import RunRequest
 
 CALLERS = ("ann", "bob", "cho", "dee", "eve")
 

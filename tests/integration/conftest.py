@@ -27,7 +27,9 @@ from engine.reviews.ballots import Ballot
 from engine.reviews.decision import Decision
 from engine.reviews.people import People
 from engine.reviews.service import Reviews
-from engine.runs import PendingInterrupt, Run, RunRequest, Runs
+from engine.runs.ledger import Runs
+from engine.runs.request import RunRequest
+from engine.runs.run import PendingInterrupt, Run
 from engine.runtime import Engine
 from engine.signals import Signals
 from engine.timers import Timers

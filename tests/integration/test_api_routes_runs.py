@@ -16,7 +16,7 @@ from fastapi import FastAPI
 from api import problems
 from api.bodies import StrictBodies
 from api.routes import protocol, runs, stateless_runs, thread_stream
-from engine.runs import RunRequest
+from engine.runs.request import RunRequest
 from engine.runtime import Engine, EngineOptions, open_engine
 
 GRAPHS = Path(__file__).resolve().parents[1] / "graphs" / "langgraph.json"

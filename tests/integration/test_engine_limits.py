@@ -12,7 +12,7 @@ from engine.database import Database, open_database
 from engine.errors import OverloadedError
 from engine.limits import Permits
 from engine.provider_limits import ProviderLimits
-from engine.runs import RunRequest
+from engine.runs.request import RunRequest
 from engine.runtime import Engine, open_engine
 
 

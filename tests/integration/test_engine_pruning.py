@@ -12,7 +12,7 @@ from checkpoint_pruner import Options, Policy, Progress
 from checkpoint_pruner.guard import guard_status, remove_guard
 from engine.errors import InvalidValueError, PruningPausedError
 from engine.migrate import migrate
-from engine.runs import RunRequest
+from engine.runs.request import RunRequest
 from engine.runtime import Engine, open_engine
 from engine.threads import Ttl
 from tests.pruner.rows import ids_of, write_thread

@@ -23,7 +23,9 @@ from engine.errors import (
 from engine.gates.book import Gates
 from engine.limits import QueueGuard
 from engine.registry import Registry, load_registry
-from engine.runs import PendingInterrupt, RunRequest, Runs
+from engine.runs.ledger import Runs
+from engine.runs.request import RunRequest
+from engine.runs.run import PendingInterrupt
 from engine.saver import RunSaver, attached
 from engine.thread_state import Place, ThreadStates, selected
 from engine.threads import Thread, Threads, Ttl

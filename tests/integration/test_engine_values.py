@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from engine.runs import Run, RunRequest
+from engine.runs.request import RunRequest
+from engine.runs.run import Run
 from engine.runtime import Engine
 
 REPLACED = {

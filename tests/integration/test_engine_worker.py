@@ -6,7 +6,8 @@ from typing import Any
 import pytest
 
 from engine.errors import ConflictError, NotFoundError, ThreadBusyError
-from engine.runs import Run, RunRequest
+from engine.runs.request import RunRequest
+from engine.runs.run import Run
 from engine.runtime import Engine, open_engine
 
 SLOW = {"steps": 200, "pause_seconds": 0.05}

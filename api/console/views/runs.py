@@ -13,7 +13,8 @@ from api.dependencies import ActorDependency, EngineDependency
 from engine.errors import EngineError
 from engine.inspection import RunLine
 from engine.listing import Page
-from engine.runs import Run, RunRequest
+from engine.runs.request import RunRequest
+from engine.runs.run import Run
 from engine.runtime import Engine
 
 router = APIRouter(prefix="/console/runs", include_in_schema=False)

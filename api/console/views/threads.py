@@ -18,7 +18,8 @@ from engine.assistants import system_assistant_id
 from engine.errors import EngineError, InvalidValueError, NotFoundError
 from engine.gates.gate import GateState
 from engine.reviews.board import ReviewFilter
-from engine.runs import Run, RunRequest
+from engine.runs.request import RunRequest
+from engine.runs.run import Run
 from engine.runtime import Engine
 from engine.thread_state import Place
 

@@ -1,0 +1,59 @@
+"""What the ledger needs of its neighbours: the book of questions, a worker beside it."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+from engine.database import Connection
+from engine.runs.run import PendingInterrupt, Run
+
+
+class Answers(Protocol):
+    """What `accept_resume` of the gates returns."""
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """What the graph is resumed with, by interrupt id."""
+
+    @property
+    def gate_ids(self) -> Sequence[str]:
+        """The gates that are decided by it."""
+
+
+class GateBook(Protocol):
+    """What the ledger needs to know of open questions; `engine.gates.book.Gates` is the real one."""
+
+    async def accept_resume(
+        self,
+        connection: Connection,
+        thread_id: str,
+        resume: Any,
+        *,
+        actor: str,
+        via: str = "api",
+        checkpoint_id: str | None = None,
+    ) -> Answers:
+        """Decide the gates that a client's `command.resume` answers."""
+
+    async def link_run(self, connection: Connection, gate_ids: Sequence[str], run_id: str) -> None:
+        """Remember the run that carries the answers of these gates."""
+
+    async def cancel_open(
+        self, connection: Connection, thread_id: str, *, reason: str, actor: str, via: str
+    ) -> Sequence[str]:
+        """Close the thread's unsettled gates."""
+
+    async def record_pending(
+        self, connection: Connection, run: Run, pending: Sequence[PendingInterrupt]
+    ) -> Sequence[str]:
+        """Make the thread's gates those that its head waits at."""
+
+
+class LocalWorker(Protocol):
+    """A worker in this process, which needs no queue to hear of work."""
+
+    @property
+    def has_room(self) -> bool:
+        """Whether it could start another run now."""
+
+    def offer(self, thread_id: str, ticket: str) -> None:
+        """Work on a thread at once; the ticket is withdrawn when that is done."""

@@ -1,0 +1,96 @@
+"""Shows runs, and waits for their ends."""
+
+import builtins
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from engine.bus import Bus
+from engine.database import Connection, Database, statement
+from engine.errors import NotFoundError
+from engine.runs.run import Run, RunStatus
+
+# A waiter is woken; it looks by itself only in case a wake-up was lost with a connection.
+WAIT_RECHECK_SECONDS = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """Reads the runs of the database's tenant."""
+
+    database: Database
+    bus: Bus
+
+    async def get(self, run_id: str, *, thread_id: str | None = None) -> Run:
+        """Return a run, of this thread if one is named.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        async with self.database.pool.connection() as connection:
+            return await self._read(connection, run_id, thread_id)
+
+    async def list(
+        self,
+        thread_id: str | None = None,
+        *,
+        statuses: Sequence[RunStatus] | None = None,
+        run_ids: Sequence[str] | None = None,
+        limit: int = 10,
+        offset: int = 0,
+    ) -> builtins.list[Run]:
+        """Return runs, newest first."""
+        async with self.database.pool.connection() as connection:
+            return await self._list(
+                connection,
+                thread_id=thread_id,
+                statuses=statuses,
+                run_ids=run_ids,
+                limit=limit,
+                offset=offset,
+            )
+
+    async def wait(self, run_id: str) -> Run | None:
+        """Return the run once it is over; None when it was deleted meanwhile."""
+        async with self.bus.subscribe(f"run:{run_id}") as subscription:
+            while True:
+                found = await self.list(run_ids=[run_id], limit=1)
+                if not found or found[0].finished:
+                    return found[0] if found else None
+                await subscription.wait(WAIT_RECHECK_SECONDS)
+
+    # Inside
+
+    async def _read(self, connection: Connection, run_id: str, thread_id: str | None) -> Run:
+        cursor = await connection.execute(
+            statement("read_run"), {**self._key(run_id), "thread_id": thread_id}
+        )
+        row = await cursor.fetchone()
+        if row is None:
+            raise NotFoundError("run", run_id)
+        return Run.from_row(row)
+
+    async def _list(
+        self,
+        connection: Connection,
+        *,
+        thread_id: str | None,
+        statuses: Sequence[RunStatus] | None,
+        run_ids: Sequence[str] | None,
+        limit: int,
+        offset: int,
+    ) -> builtins.list[Run]:
+        cursor = await connection.execute(
+            statement("list_runs"),
+            {
+                "tenant": self.database.tenant,
+                "thread_id": thread_id,
+                "statuses": None if statuses is None else list(statuses),
+                "run_ids": None if run_ids is None else list(run_ids),
+                "limit": limit,
+                "offset": offset,
+            },
+        )
+        return [Run.from_row(row) for row in await cursor.fetchall()]
+
+    def _key(self, run_id: str) -> dict[str, str]:
+        return {"tenant": self.database.tenant, "run_id": run_id}

@@ -1,0 +1,299 @@
+"""Accepts runs: row and ticket in one transaction, before anybody is told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+from engine.assistants import Assistant, Assistants
+from engine.database import Connection, statement
+from engine.errors import ConflictError, NotFoundError, ThreadBusyError
+from engine.limits import QueueGuard
+from engine.runs.cancellation import Cancellation
+from engine.runs.ports import Answers, GateBook, LocalWorker
+from engine.runs.request import RunRequest, run_kwargs
+from engine.runs.run import PRIORITY, Run, RunKind
+from engine.values import jsonb
+from engine.webhooks import WebhookPolicy, check_headers
+
+# How long a worker in the accepting process has to begin before others hear of the run.
+LOCAL_LEAD = timedelta(seconds=1.5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Submission(Cancellation):
+    """Accepts what callers ask for, and the answers of gates."""
+
+    assistants: Assistants
+    gates: GateBook
+    guard: QueueGuard
+    webhooks: WebhookPolicy | None = None
+    local: LocalWorker | None = None
+    max_attempts: int = 5
+    run_timeout_seconds: float = 3600.0
+
+    async def create(self, request: RunRequest) -> Run:
+        """Accept a run in a transaction of its own; see `submit`."""
+        async with self.database.transaction() as connection:
+            return await self.submit(connection, request)
+
+    async def submit(self, connection: Connection, request: RunRequest) -> Run:
+        """Write a run and its ticket: once this transaction is committed the run will be done.
+
+        Raises:
+            NotFoundError: no such assistant or checkpoint, or no such thread and `if_not_exists` is
+                `reject`.
+            ThreadBusyError: the thread is at work or waits at a gate, and the strategy is `reject`.
+            ConflictError: a resume that no open gate waits for, or a command past an open gate.
+            InvalidValueError: a field does not fit.
+            OverloadedError: the queue is too long or too old; not for answers.
+        """
+        command = dict(request.command or {})
+        if request.webhook is not None and self.webhooks is not None:
+            self.webhooks.check_url(request.webhook)
+            check_headers(request.webhook_headers)
+        resumes = command.get("resume") is not None
+        if not resumes:
+            await self.guard.check(connection)
+        assistant = await self.assistants.resolve(connection, request.assistant_id)
+        if not command:  # a command wins over the input beside it
+            self.assistants.registry.check_input(assistant.graph_id, request.input)
+        thread_id = await self._thread(connection, request, resumes=resumes)
+        answers: Answers | None = None
+        if resumes:
+            if command.get("update") is not None or command.get("goto"):
+                raise ConflictError(
+                    "an answer cannot be given together with update or goto; send them apart",
+                    thread_id=thread_id,
+                )
+            answers = await self.gates.accept_resume(
+                connection,
+                thread_id,
+                command["resume"],
+                actor=request.actor,
+                via=request.via,
+                checkpoint_id=request.checkpoint_id
+                or (request.checkpoint or {}).get("checkpoint_id"),
+            )
+        waits = False
+        if answers is None and request.thread_id is not None:
+            waits = await self._make_way(connection, thread_id, request)
+        async with connection.pipeline():
+            return await self._insert(
+                connection, request, assistant, thread_id, answers=answers, waits=waits
+            )
+
+    async def submit_resume(
+        self,
+        connection: Connection,
+        *,
+        thread_id: str,
+        values: Mapping[str, Any],
+        gate_ids: Sequence[str],
+        parent_run_id: str,
+        actor: str = "system",
+        via: str = "system",
+    ) -> Run:
+        """Accept the run that carries the answers of gates which the caller has just decided.
+
+        It runs as the run that asked did: same assistant, config, streams and webhook.
+
+        Raises:
+            NotFoundError: the run that asked is gone.
+        """
+        await self._lock_thread(connection, thread_id)
+        parent = await self._read(connection, parent_run_id, thread_id)
+        kwargs = {key: value for key, value in parent.kwargs.items() if key != "checkpoint_id"}
+        return await self._write(
+            connection,
+            {
+                "run_id": str(uuid4()),
+                "thread_id": thread_id,
+                "assistant_id": parent.assistant_id,
+                "graph_id": parent.graph_id,
+                "kind": "resume",
+                "payload": jsonb({"resume": dict(values)}),
+                "kwargs": jsonb({**kwargs, "followed_by": None}),
+                "metadata": jsonb({**parent.metadata, "decided_by": actor, "decided_via": via}),
+                "multitask_strategy": "enqueue",
+                "priority": PRIORITY["resume"],
+                "after_seconds": 0.0,
+                "timeout_seconds": parent.timeout_seconds,
+                "on_completion": parent.on_completion,
+                "on_disconnect": "continue",
+                "webhook": None if parent.webhook is None else jsonb(parent.webhook),
+                "gate_ids": list(gate_ids),
+                "waits": False,
+            },
+        )
+
+    # Inside
+
+    async def _thread(self, connection: Connection, request: RunRequest, *, resumes: bool) -> str:
+        """Lock the run's thread, making it when that is asked for, and return its id."""
+        if request.thread_id is None and not resumes:
+            thread_id = str(uuid4())
+            await self._make_thread(connection, thread_id)
+            return thread_id
+        thread_id = request.thread_id or ""
+        if await self._lock_thread(connection, thread_id):
+            return thread_id
+        if resumes or request.if_not_exists == "reject":
+            raise NotFoundError("thread", thread_id)
+        await self._make_thread(connection, thread_id)
+        if not await self._lock_thread(connection, thread_id):
+            raise NotFoundError("thread", thread_id)  # the id belongs to another tenant
+        return thread_id
+
+    async def _make_thread(self, connection: Connection, thread_id: str) -> None:
+        await connection.execute(
+            statement("create_thread_if_missing"),
+            {"tenant": self.database.tenant, "thread_id": thread_id, "metadata": jsonb({})},
+        )
+
+    async def _make_way(self, connection: Connection, thread_id: str, request: RunRequest) -> bool:
+        """Apply the multitask strategy; return whether the run will wait at an open gate."""
+        cursor = await connection.execute(
+            statement("list_unfinished_runs"),
+            {"tenant": self.database.tenant, "thread_id": thread_id},
+        )
+        rows = await cursor.fetchall()
+        gates = [row["run_id"] for row in rows if row["kind"] == "gate"]
+        unfinished = [row["run_id"] for row in rows if row["kind"] != "gate"]
+        if gates and request.command:
+            raise ConflictError(
+                "the thread waits at an open question; answer it, or cancel it with"
+                " multitask_strategy interrupt",
+                thread_id=thread_id,
+                gate_ids=gates,
+            )
+        strategy = request.multitask_strategy
+        if strategy == "enqueue":
+            return bool(gates)
+        if strategy == "reject":
+            if unfinished:
+                raise ThreadBusyError(
+                    "the thread is already running a task; wait for it, or choose another"
+                    " multitask strategy",
+                    thread_id=thread_id,
+                    run_ids=unfinished,
+                )
+            if gates:
+                raise ThreadBusyError(
+                    "the thread waits at an open question",
+                    thread_id=thread_id,
+                    gate_ids=gates,
+                )
+            return False
+        if gates:
+            await self.gates.cancel_open(
+                connection,
+                thread_id,
+                reason=f"a new run came with multitask_strategy {strategy}",
+                actor=request.actor,
+                via=request.via,
+            )
+        for run_id in unfinished:
+            await self._cancel(connection, run_id, strategy, actor=request.actor, via=request.via)
+        return False
+
+    async def _insert(
+        self,
+        connection: Connection,
+        request: RunRequest,
+        assistant: Assistant,
+        thread_id: str,
+        *,
+        answers: Answers | None,
+        waits: bool,
+    ) -> Run:
+        run_id = request.run_id or str(uuid4())
+        kwargs = run_kwargs(request, assistant, resumes=answers is not None)
+        await self._hold_checkpoint(connection, thread_id, kwargs["checkpoint_id"])
+        kind: RunKind = "input" if answers is None else "resume"
+        kind = request.kind if request.kind == "cron" and answers is None else kind
+        payload: Mapping[str, Any] = {"input": request.input}
+        if answers is not None:
+            payload = {"resume": dict(answers.values)}
+        elif request.command:
+            payload = {"command": dict(request.command)}
+        stateless = request.thread_id is None
+        webhook = None
+        if request.webhook is not None:
+            webhook = jsonb({"url": request.webhook, "headers": dict(request.webhook_headers)})
+        run = await self._write(
+            connection,
+            {
+                "run_id": run_id,
+                "thread_id": thread_id,
+                "assistant_id": assistant.assistant_id,
+                "graph_id": assistant.graph_id,
+                "kind": kind,
+                "payload": jsonb(payload),
+                "kwargs": jsonb(kwargs),
+                "metadata": jsonb(request.metadata),
+                "multitask_strategy": request.multitask_strategy,
+                "priority": PRIORITY[kind] if request.priority is None else request.priority,
+                "after_seconds": request.after_seconds or 0.0,
+                "timeout_seconds": request.timeout_seconds or self.run_timeout_seconds,
+                "on_completion": request.on_completion if stateless else "keep",
+                # Somebody decided: whether a client still listens has no say in it.
+                "on_disconnect": "continue" if answers is not None else request.on_disconnect,
+                "webhook": webhook,
+                "gate_ids": [] if answers is None else list(answers.gate_ids),
+                "waits": waits,
+            },
+        )
+        if answers is not None:
+            await self.gates.link_run(connection, answers.gate_ids, run_id)
+        return run
+
+    async def _hold_checkpoint(
+        self, connection: Connection, thread_id: str, checkpoint_id: str | None
+    ) -> None:
+        """Check that a starting point exists: LangGraph would start a missing one from nothing.
+
+        The lock lasts until the run is in the ledger, from where the pruner spares it.
+        """
+        if not checkpoint_id:
+            return
+        cursor = await connection.execute(
+            statement("hold_checkpoint"),
+            {"thread_id": thread_id, "checkpoint_ns": "", "checkpoint_id": checkpoint_id},
+        )
+        if await cursor.fetchone() is None:
+            raise NotFoundError("checkpoint", checkpoint_id)
+
+    async def _write(self, connection: Connection, columns: Mapping[str, Any]) -> Run:
+        cursor = await connection.execute(
+            statement("insert_run"),
+            {**columns, "tenant": self.database.tenant, "max_attempts": self.max_attempts},
+        )
+        row = await cursor.fetchone()
+        if row is None:
+            raise NotFoundError("thread", columns["thread_id"])
+        run = Run.from_row(row)
+        if not columns["waits"]:
+            await self._issue(connection, run, delayed=columns["after_seconds"] > 0)
+        return run
+
+    async def _issue(self, connection: Connection, run: Run, *, delayed: bool) -> None:
+        """Write the run's ticket; a worker in this process hears of it without the queue."""
+        local = self.local
+        if delayed or local is None or not local.has_room:
+            await self.dispatcher.enqueue(
+                connection,
+                run.thread_id,
+                not_before=run.not_before if delayed else None,
+                priority=run.priority,
+            )
+            return
+        # Due only if this process should not live to withdraw it.
+        ticket = await self.dispatcher.enqueue(
+            connection,
+            run.thread_id,
+            not_before=run.created_at + LOCAL_LEAD,
+            priority=run.priority,
+        )
+        self.database.after_commit(connection, lambda: local.offer(run.thread_id, ticket))
