@@ -64,8 +64,12 @@ class Ending:
     @property
     def thread_status(self) -> ThreadStatus:
         """The status of the thread when nothing else is queued on it."""
-        if self.pending or self.status == "interrupted":
-            return "interrupted"
+        waits = self.pending or self.status == "interrupted"
+        return "interrupted" if waits else self.thread_status_unasked
+
+    @property
+    def thread_status_unasked(self) -> ThreadStatus:
+        """The status of the thread when nobody is asked anything, whatever is pending."""
         return "error" if self.status in ("failed", "expired") else "idle"
 
 
@@ -160,6 +164,16 @@ class Claims:
             return False
         if ending.state_known and (ending.pending or claim.gates_open):
             await self.gates.record_pending(connection, run, ending.pending)
+        if ending.pending and ending.status != "interrupted":
+            # LangGraph shows a question as pending also when its answer made the node fail.
+            await connection.execute(
+                statement("settle_answered_thread"),
+                {
+                    "tenant": self.tenant,
+                    "thread_id": run.thread_id,
+                    "status": ending.thread_status_unasked,
+                },
+            )
         if run.webhook is not None and not ending.rolled_back:
             await self._tell(connection, run, ending)
         if ending.status not in ("succeeded", "interrupted"):

@@ -13,15 +13,17 @@ from engine.runtime import Engine, open_engine
 SLOW = {"steps": 200, "pause_seconds": 0.05}
 
 
-async def run_to_end(engine: Engine, **request: Any) -> Run:
-    run = await engine.runs.create(RunRequest(assistant_id="steps", **request))
+async def run_to_end(engine: Engine, assistant_id: str = "steps", **request: Any) -> Run:
+    run = await engine.runs.create(RunRequest(assistant_id=assistant_id, **request))
     finished = await engine.runs.wait(run.run_id)
     assert finished is not None
     return finished
 
 
-async def answer(engine: Engine, thread_id: str, value: Any = "yes") -> Run:
-    return await run_to_end(engine, thread_id=thread_id, command={"resume": value})
+async def answer(
+    engine: Engine, thread_id: str, value: Any = "yes", assistant_id: str = "steps"
+) -> Run:
+    return await run_to_end(engine, assistant_id, thread_id=thread_id, command={"resume": value})
 
 
 async def rows(engine: Engine, query: str, *parameters: Any) -> list[dict[str, Any]]:
@@ -90,6 +92,36 @@ async def test_a_node_that_raises_fails_its_run_with_class_and_message(engine: E
     assert run.status == "failed"
     assert run.error == {"error": "ValueError", "message": "step 1 fails"}
     assert (thread["status"], thread["error"]) == ("error", run.error)
+
+
+async def test_a_thread_whose_answer_failed_its_node_shows_the_error_and_waits_for_nobody(
+    engine: Engine,
+) -> None:
+    asked = await run_to_end(
+        engine, "ask", input={"questions": ["how many?"], "wants_numbers": True}
+    )
+
+    resumed = await answer(engine, asked.thread_id, "many", "ask")
+
+    thread = await thread_row(engine, asked.thread_id)
+    assert (resumed.status, thread["status"]) == ("failed", "error")
+    assert await rows(engine, "SELECT 1 FROM holdfast.gates WHERE state = 'open'") == []
+
+
+async def test_a_thread_with_another_question_open_still_waits_when_an_answer_failed(
+    engine: Engine,
+) -> None:
+    asked = await run_to_end(
+        engine,
+        "ask",
+        input={"questions": ["one?", "two?"], "at_once": True, "wants_numbers": True},
+    )
+    first, *_ = await rows(engine, "SELECT interrupt_id FROM holdfast.gates ORDER BY created_at")
+
+    resumed = await answer(engine, asked.thread_id, {first["interrupt_id"]: "many"}, "ask")
+
+    assert resumed.status == "failed"
+    assert (await thread_row(engine, asked.thread_id))["status"] == "interrupted"
 
 
 async def test_runs_of_one_thread_happen_one_after_the_other_in_order(engine: Engine) -> None:
