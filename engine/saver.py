@@ -139,6 +139,9 @@ class RunSaver(PruningSaver):
         self.timeout_seconds = timeout_seconds
         self.max_value_bytes = max_value_bytes
         self._refusal = _Refusal()
+        # LangGraph knows an error that a handler dealt with by its `id()` alone, until the run's
+        # end: freed, it would lend its address, and its pardon, to a later error or question.
+        self._errors: list[BaseException] = []
 
     @property
     def refused(self) -> InvalidValueError | None:
@@ -195,6 +198,7 @@ class RunSaver(PruningSaver):
         Raises:
             InvalidValueError: it cannot be stored; nothing was written.
         """
+        self._errors.extend(value for _, value in writes if isinstance(value, BaseException))
         sound = [(channel, self._storable(channel, value)) for channel, value in writes]
         await super().aput_writes(config, sound, task_id, task_path)
 

@@ -1,18 +1,28 @@
+import gc
 import os
 import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator
+from typing import Any, cast
 
 import psycopg
 import pytest
 from langgraph.checkpoint.base import empty_checkpoint
 from langgraph.checkpoint.base import id as checkpoint_ids
 from langgraph.checkpoint.conformance import checkpointer_test, validate
+from langgraph.errors import NodeError
+from langgraph.graph import START, StateGraph
+from langgraph.types import Command
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
-from engine.saver import RunSaver, keep_ids_after, sever
+from engine.saver import RunSaver, attached, keep_ids_after, sever
+
+
+class RefusedError(Exception):
+    pass
+
 
 AHEAD_TICKS = 3600 * 10_000_000  # an hour in hundreds of nanoseconds
 
@@ -102,3 +112,34 @@ def test_langgraph_without_strict_mode_is_refused() -> None:
 
     assert ended.returncode != 0
     assert "LANGGRAPH_STRICT_MSGPACK is off" in ended.stderr
+
+
+async def test_an_error_made_where_a_handled_one_lay_still_fails_the_run(
+    connection: AsyncConnection,
+) -> None:
+    handled: list[int] = []
+
+    async def order(_: dict[str, Any]) -> None:
+        raise RefusedError("first")
+
+    async def handle(_: dict[str, Any], error: NodeError) -> Command:
+        handled.append(id(error.error))
+        return Command(goto="deliver")
+
+    async def deliver(_: dict[str, Any]) -> None:
+        gc.collect()
+        made = [RefusedError("second") for _ in range(10_000)]
+        raise next((error for error in made if id(error) == handled[0]), made[0])
+
+    graph = (
+        StateGraph(dict)
+        .add_node("order", order, error_handler=cast("Any", handle), destinations=("deliver",))
+        .add_node("deliver", deliver)
+        .add_edge(START, "order")
+        .compile()
+    )
+
+    with pytest.raises(RefusedError, match="second"):
+        await attached(graph, RunSaver(connection), None).ainvoke(
+            {}, {"configurable": {"thread_id": "t"}}, durability="sync"
+        )
