@@ -60,12 +60,17 @@ studio: $(STUDIO)/studio.stamp ## Run LangGraph's own development server and Stu
 	@LANGGRAPH_CLI_NO_ANALYTICS=1 exec $(STUDIO)/bin/langgraph dev --no-browser
 
 ##@ Long suites (CI runs short forms)
-.PHONY: test-postgres15 chaos bench shots compatibility pruner-long
+.PHONY: test-postgres15 chaos race hibernation bench shots compatibility pruner-long
 test-postgres15: $(VENV)/dev.stamp ## Run the tests that touch SQL on Debian's PostgreSQL 15
 	@tests/tools/with-postgres 15 $(BIN)/python -m pytest -q -m "not long and not browser and not node" -n auto --maxprocesses 4 --dist loadfile \
 	  tests/integration tests/pruner
-chaos: $(VENV)/dev.stamp ## Kill workers and count effects: KILLS=500 SEED=7
-	@$(BIN)/python -m tests.fault.chaos --kills $(or $(KILLS),500) --seed $(or $(SEED),1)
+chaos: $(VENV)/dev.stamp ## Kill workers and count effects: KILLS=500 SEED=7; or the database: RESTARTS=100
+	@$(BIN)/python -m tests.fault.chaos --seed $(or $(SEED),1) \
+	  $(if $(KILLS),--kills $(KILLS)) $(if $(RESTARTS),--restarts $(RESTARTS))
+race: $(VENV)/dev.stamp ## Let five callers race for each of many gates over HTTP: GATES=1000
+	@$(BIN)/python -m tests.fault.race --gates $(or $(GATES),1000) --seed $(or $(SEED),1)
+hibernation: $(VENV)/dev.stamp ## Compare a process with many waiting threads to one with none: THREADS=10000
+	@$(BIN)/python -m tests.fault.hibernation --threads $(or $(THREADS),10000)
 bench: $(VENV)/dev.stamp ## Measure against named baselines: BENCH=short|long, results in build/bench
 	@$(BIN)/python -m tests.bench.run --form $(or $(BENCH),long) --output build/bench
 shots: $(VENV)/dev.stamp ## Write screenshots of every console screen and print their folder

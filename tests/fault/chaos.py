@@ -1,404 +1,98 @@
-"""Kill workers while they work, and count: `python -m tests.fault.chaos --kills 500 --seed 7`.
+"""Break things while they work, and count: `python -m tests.fault.chaos --kills 500 --seed 7`.
 
-Real processes on a real PostgreSQL: three workers, clients that submit and are killed too, two
-people who answer every question at once. In between workers get SIGKILL, are stopped until the
-others take over and go on as zombies, and lose their database connections. At the end everything
-is counted; the exit code is 1 if anything was lost, doubled, forked or out of order.
+With `--restarts` the database itself is stopped and started under load instead. The exit code is 1
+if anything was lost, doubled, forked, out of order, or late.
 """
 
 import argparse
 import asyncio
 import json
 import multiprocessing
-import random
-import signal
-import statistics
+import os
 import sys
 import tempfile
-import time
-import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import psycopg
-from psycopg.rows import dict_row
 
 from api.embedded_postgres import embedded_postgres
-from engine.errors import EngineError
 from engine.migrate import migrate
-from engine.runs import RunRequest
-from engine.runtime import Engine, open_engine
-from tests.fault.checker import Verdict, check
-from tests.fault.processes import HUNG_AFTER_SECONDS, Place, Worker, options, submitter
+from tests.fault.processes import Place
+from tests.fault.servers import CrashingPostgres
+from tests.fault.storm import CRASH_LOAD, Plan, storm
 
-RUNS_PER_THREAD = 4
-POLL_SECONDS = 0.05
-# Between two blows: a run that is hit five times before it can do a single step is rightly taken
-# for one that kills its workers.
-EFFECTS_BETWEEN_BLOWS = 12
-CLIENT_BATCH = 24
-QUIET_SECONDS = 120.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How much of what.
-
-    Attributes:
-        kills: SIGKILLs of workers while they have a run in hand.
-        zombies: workers that are stopped, overtaken, and continued.
-        cuts: times that the connections of all runs are ended by the server.
-        runs: runs submitted at the start; more follow while there are kills to come.
-        pause_seconds: length of a step.
-        gates: share of the runs that ask a question.
-        plant: bugs planted in the workers.
-        client_plant: bugs planted in the clients.
-    """
-
-    kills: int = 20
-    zombies: int = 1
-    cuts: int = 1
-    runs: int = 80
-    steps: int = 5
-    pause_seconds: float = 0.04
-    gates: float = 0.2
-    workers: int = 3
-    seed: int = 1
-    plant: str = ""
-    client_plant: str = ""
-    client_kills: int = 2
-
-
-@dataclass(kw_only=True)
-class Storm:
-    """What happened.
-
-    Attributes:
-        resumed_after_seconds: from each SIGKILL to the next attempt of each run it hit.
-        conflicts: answers that came second and were refused.
-    """
-
-    verdict: Verdict
-    kills: int = 0
-    zombies: int = 0
-    cuts: int = 0
-    client_kills: int = 0
-    decided: int = 0
-    conflicts: int = 0
-    seconds: float = 0.0
-    resumed_after_seconds: list[float] = field(default_factory=list)
-
-    def to_json(self) -> dict[str, Any]:
-        resumed = sorted(self.resumed_after_seconds)
-        return {
-            "sigkills": self.kills,
-            "zombies": self.zombies,
-            "connection_cuts": self.cuts,
-            "client_kills": self.client_kills,
-            "runs_accepted": self.verdict.acknowledged,
-            "effects_carried_out": self.verdict.executions,
-            "repetitions_absorbed": self.verdict.absorbed,
-            "gates_decided": self.decided,
-            "late_answers_refused": self.conflicts,
-            "resumes_measured": len(resumed),
-            "resume_p50_seconds": round(statistics.median(resumed), 3) if resumed else None,
-            "resume_p99_seconds": round(resumed[int(len(resumed) * 0.99)], 3) if resumed else None,
-            "seconds": round(self.seconds, 1),
-            "faults": {name: len(items) for name, items in self.verdict.faults.items()},
-            "verdict": "sound" if self.verdict.sound else "BROKEN",
-        }
-
-
-class _Stormer:
-    def __init__(self, place: Place, plan: Plan) -> None:
-        self._place = place
-        self._plan = plan
-        self._random = random.Random(plan.seed)
-        self._workers: list[Worker] = []
-        self._clients: list[tuple[Any, list[tuple[str, str, Mapping[str, Any]]]]] = []
-        self._labels = 0
-        self._kills: list[tuple[Any, list[str]]] = []
-        self.storm = Storm(verdict=Verdict())
-        self._deciding = True
-
-    async def run(self) -> Storm:
-        began = time.monotonic()
-        self._workers = [
-            Worker(place=self._place, plant=self._plan.plant).start()
-            for _ in range(self._plan.workers)
-        ]
-        try:
-            self._submit(self._plan.runs)
-            people = asyncio.create_task(self._people())
-            await self._strike()
-            await self._settle()
-            self._deciding = False
-            await people
-        finally:
-            for worker in self._workers:
-                worker.kill()
-            for process, _ in self._clients:
-                process.kill()
-        self.storm.seconds = time.monotonic() - began
-        self.storm.resumed_after_seconds = self._latencies()
-        self.storm.verdict = check(
-            self._place.database_url, world=self._place.world, history=self._place.history
-        )
-        return self.storm
-
-    # Clients
-
-    def _submit(self, count: int) -> None:
-        requests = []
-        for _ in range(count):
-            thread = self._labels // RUNS_PER_THREAD
-            label = f"w{self._labels}"
-            self._labels += 1
-            gates = [2] if self._random.random() < self._plan.gates else []
-            value = {
-                "label": label,
-                "steps": self._plan.steps,
-                "pause_seconds": self._plan.pause_seconds,
-                "gates": gates,
-            }
-            thread_id = str(uuid.UUID(int=(self._plan.seed << 64) + thread))
-            requests.append((str(uuid.uuid4()), thread_id, value))
-        half = len(requests) // 2
-        for part in (requests[:half], requests[half:]):
-            process = submitter(self._place, part, self._plan.client_plant)
-            self._clients.append((process, part))
-
-    def _kill_client(self) -> None:
-        living = [entry for entry in self._clients if entry[0].is_alive()]
-        if not living:
-            return
-        process, part = self._random.choice(living)
-        process.kill()
-        process.join()
-        self._clients.remove((process, part))
-        self.storm.client_kills += 1
-        known = self._known([run_id for run_id, _, _ in part])
-        # What it had not been told may be there or not; a client that knows its ids asks.
-        rest = [request for request in part if request[0] not in known | self._acknowledged()]
-        self._clients.append((submitter(self._place, rest, self._plan.client_plant), rest))
-
-    def _acknowledged(self) -> set[str]:
-        if not self._place.history.exists():
-            return set()
-        lines = (line.split() for line in self._place.history.read_text().splitlines())
-        return {words[1] for words in lines if words[0] == "ok"}
-
-    def _known(self, run_ids: Sequence[str]) -> set[str]:
-        return {
-            row["run_id"]
-            for row in self._rows(
-                "SELECT run_id FROM holdfast.runs WHERE run_id = ANY(%s)", list(run_ids)
-            )
-        }
-
-    async def _people(self) -> None:
-        """Two people answer every question at the same time, until told to stop."""
-        async with open_engine(options(self._place, run_worker=False)) as engine:
-            while self._deciding:
-                gates = await asyncio.to_thread(
-                    self._rows,
-                    "SELECT interrupt_id, thread_id FROM holdfast.gates WHERE state = 'open'",
-                )
-                for gate in gates:
-                    await asyncio.gather(
-                        *(self._answer(engine, gate, who) for who in ("ann", "bob"))
-                    )
-                await asyncio.sleep(POLL_SECONDS)
-
-    async def _answer(self, engine: Engine, gate: Mapping[str, Any], who: str) -> None:
-        try:
-            await engine.runs.create(
-                RunRequest(
-                    assistant_id="work",
-                    thread_id=gate["thread_id"],
-                    command={"resume": {gate["interrupt_id"]: who}},
-                    actor=who,
-                )
-            )
-            self.storm.decided += 1
-        except EngineError:
-            self.storm.conflicts += 1
-        except psycopg.Error:
-            return  # the connection was cut; the gate says whether it counted
-
-    # Faults
-
-    async def _strike(self) -> None:
-        plan = self._plan
-        blows = (
-            ["kill"] * plan.kills
-            + ["zombie"] * plan.zombies
-            + ["cut"] * plan.cuts
-            + ["client"] * plan.client_kills
-        )
-        self._random.shuffle(blows)
-        zombies: list[asyncio.Task[None]] = []
-        for blow in blows:
-            if blow == "client":
-                self._submit(CLIENT_BATCH)
-                await asyncio.sleep(self._random.uniform(0.2, 0.6))  # starting takes the most
-                await asyncio.to_thread(self._kill_client)
-                continue
-            await self._progress()
-            busy = await self._busy_workers()
-            await asyncio.sleep(self._random.uniform(0, 0.12))
-            if blow == "cut":
-                self.storm.cuts += 1
-                self._rows(
-                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-                    " WHERE application_name LIKE 'holdfast run %%'"
-                    " AND datname = current_database()"
-                )
-                continue
-            index, run_ids = self._random.choice(busy)
-            worker = self._workers[index]
-            if blow == "zombie":
-                self.storm.zombies += 1
-                self._workers[index] = Worker(place=self._place, plant=plan.plant).start()
-                zombies.append(asyncio.create_task(self._zombie(worker)))
-                continue
-            await asyncio.to_thread(worker.kill)
-            now = self._rows("SELECT clock_timestamp() AS now")[0]["now"]
-            self._kills.append((now, run_ids))
-            self.storm.kills += 1
-            self._workers[index] = Worker(place=self._place, plant=plan.plant).start()
-        await asyncio.gather(*zombies)
-
-    async def _zombie(self, worker: Worker) -> None:
-        """Stop a worker until others have its runs, then let it go on for a while."""
-        worker.signal(signal.SIGSTOP)
-        await asyncio.sleep(HUNG_AFTER_SECONDS * 2)
-        worker.signal(signal.SIGCONT)
-        await asyncio.sleep(1.0)
-        await asyncio.to_thread(worker.kill)
-
-    async def _progress(self) -> None:
-        """Wait until some work was done since the last blow, submitting more when it runs out."""
-        deadline = time.monotonic() + QUIET_SECONDS
-        before = self._effects()
-        while self._effects() < before + EFFECTS_BETWEEN_BLOWS and time.monotonic() < deadline:
-            if not await asyncio.to_thread(self._unfinished):
-                self._submit(RUNS_PER_THREAD * 10)
-            await asyncio.sleep(POLL_SECONDS)
-
-    def _effects(self) -> int:
-        return self._place.world.read_bytes().count(b"\n") if self._place.world.exists() else 0
-
-    async def _busy_workers(self) -> list[tuple[int, list[str]]]:
-        """Return the workers that have runs in hand, waiting until there is one."""
-        deadline = time.monotonic() + QUIET_SECONDS
-        while time.monotonic() < deadline:
-            rows = await asyncio.to_thread(
-                self._rows,
-                "SELECT workers.pid, array_agg(runs.run_id) AS run_ids FROM holdfast.runs"
-                " JOIN holdfast.workers USING (worker_id) WHERE runs.status = 'running' GROUP BY 1",
-            )
-            by_pid = {row["pid"]: row["run_ids"] for row in rows}
-            busy = [
-                (index, by_pid[worker.pid])
-                for index, worker in enumerate(self._workers)
-                if worker.alive and worker.pid in by_pid
-            ]
-            if busy:
-                return busy
-            if not await asyncio.to_thread(self._unfinished):
-                self._submit(RUNS_PER_THREAD * 10)
-            await asyncio.sleep(POLL_SECONDS)
-        raise TimeoutError("no worker has anything to do")
-
-    async def _settle(self) -> None:
-        """Wait until everything accepted is over, or nothing moves any more."""
-        quiet_since, last = time.monotonic(), -1
-        limit = QUIET_SECONDS if not (self._plan.plant or self._plan.client_plant) else 15.0
-        while True:
-            clients = any(process.is_alive() for process, _ in self._clients)
-            left = await asyncio.to_thread(self._unfinished)
-            if not left and not clients:
-                return
-            if left != last:
-                quiet_since, last = time.monotonic(), left
-            if time.monotonic() - quiet_since > limit:
-                return
-            await asyncio.sleep(POLL_SECONDS)
-
-    def _unfinished(self) -> int:
-        row = self._rows(
-            "SELECT count(*) FILTER (WHERE status IN ('queued', 'running')) AS runs,"
-            " (SELECT count(*) FROM holdfast.gates WHERE state = 'open') AS gates"
-            " FROM holdfast.runs"
-        )[0]
-        return int(row["runs"]) + int(row["gates"])
-
-    def _latencies(self) -> list[float]:
-        starts = {
-            row["run_id"]: row["starts"]
-            for row in self._rows(
-                "SELECT run_id, array_agg((entry ->> 'started_at')::timestamptz) AS starts"
-                " FROM holdfast.runs, jsonb_array_elements(attempt_log) AS entry GROUP BY 1"
-            )
-        }
-        measured = []
-        for killed_at, run_ids in self._kills:
-            for run_id in run_ids:
-                later = [moment for moment in starts.get(run_id, ()) if moment > killed_at]
-                if later:
-                    measured.append((min(later) - killed_at).total_seconds())
-        return measured
-
-    def _rows(self, query: str, *parameters: Any) -> list[dict[str, Any]]:
-        with psycopg.connect(
-            self._place.database_url, autocommit=True, row_factory=dict_row
-        ) as connection:
-            return connection.execute(query, parameters).fetchall()
-
-
-async def storm(place: Place, plan: Plan) -> Storm:
-    """Let it happen and return what was found."""
-    return await _Stormer(place, plan).run()
+DEFAULT_KILLS = 500
 
 
 @contextmanager
-def fresh_place(directory: Path) -> Iterator[Place]:
-    """Yield a migrated database of its own, with the disk as safe as it is in production."""
-    settings = {"max_connections": "200"}
-    with embedded_postgres(directory / "postgres" / "data", settings=settings) as url:
+def fresh_server(directory: Path) -> Iterator[tuple[CrashingPostgres, Place]]:
+    """Yield a server of its own that may be crashed, its disk as safe as in production."""
+    data = directory / "postgres" / "data"
+    with embedded_postgres(data, settings={"max_connections": "200"}) as url:
         asyncio.run(migrate(url))
-        yield Place(
+        place = Place(
             database_url=url, world=directory / "world.log", history=directory / "history.log"
         )
+        server = CrashingPostgres(data, url)
+        yield server, place
+        server.close()
+
+
+def plan_of(*, kills: int | None, restarts: int, seed: int, plant: str = "") -> Plan:
+    """Return the long form: a storm of kills, or the database restarted again and again."""
+    if restarts and not kills:
+        return Plan(
+            kills=0,
+            zombies=0,
+            cuts=0,
+            client_kills=0,
+            restarts=restarts,
+            runs=CRASH_LOAD,
+            seed=seed,
+            plant=plant,
+        )
+    kills = kills or DEFAULT_KILLS
+    return Plan(
+        kills=kills,
+        zombies=max(1, kills // 25),
+        cuts=max(1, kills // 25),
+        client_kills=max(1, kills // 20),
+        restarts=restarts,
+        # What waits in a long queue is not late: only with an empty one does time tell anything.
+        restored_seconds=float("inf"),
+        runs=kills * 4,
+        seed=seed,
+        plant=plant,
+    )
 
 
 def main() -> int:
     """Run the long form and print what was counted."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--kills", type=int, default=500)
+    parser.add_argument("--kills", type=int, help=f"{DEFAULT_KILLS}, or none with --restarts")
+    parser.add_argument("--restarts", type=int, default=0, help="stops of the database")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--plant", default="", help="a bug to plant; the verdict must be BROKEN")
     parser.add_argument("--output", type=Path, help="write the result as JSON")
+    parser.add_argument("--log", type=Path, default=Path("build/chaos.log"), help="what they said")
     arguments = parser.parse_args()
-    plan = Plan(
+    plan = plan_of(
         kills=arguments.kills,
-        zombies=max(1, arguments.kills // 25),
-        cuts=max(1, arguments.kills // 25),
-        client_kills=max(1, arguments.kills // 20),
-        runs=arguments.kills * 4,
+        restarts=arguments.restarts,
         seed=arguments.seed,
         plant=arguments.plant,
     )
-    print(f"chaos: seed {plan.seed}, {plan.kills} kills", flush=True)
+    print(
+        f"chaos: seed {plan.seed}, {plan.kills} kills, {plan.restarts} database restarts;"
+        f" the processes write to {arguments.log}",
+        flush=True,
+    )
+    _divert_errors(arguments.log)
     with (
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as directory,
-        fresh_place(Path(directory)) as place,
+        fresh_server(Path(directory)) as (server, place),
     ):
-        result = asyncio.run(storm(place, plan))
+        result = asyncio.run(storm(place, plan, server))
     report = {"seed": plan.seed, "plant": plan.plant, **result.to_json()}
     print(json.dumps(report, indent=2))
     print(result.verdict.summary())
@@ -406,7 +100,14 @@ def main() -> int:
         print(f"{name}:", *items[:5], sep="\n  ")
     if arguments.output is not None:
         arguments.output.write_text(json.dumps(report, indent=2) + "\n")
-    return 0 if result.verdict.sound else 1
+    return 0 if result.sound else 1
+
+
+def _divert_errors(log: Path) -> None:
+    """Let this process and those it starts write their troubles, which are wanted, to a file."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("wb") as file:
+        os.dup2(file.fileno(), sys.stderr.fileno())
 
 
 if __name__ == "__main__":

@@ -14,8 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psycopg
+
 from engine.runs.request import RunRequest
-from engine.runtime import EngineOptions, open_engine
+from engine.runtime import Engine, EngineOptions, open_engine
 from tests.fault import points
 from tests.fault.world import WORLD_VARIABLE
 
@@ -165,21 +167,37 @@ def _submit(
 
 
 async def _submit_all(place: Place, requests: list[tuple[str, str, Mapping[str, Any]]]) -> None:
-    async with open_engine(options(place, run_worker=False, pool_size=2)) as engine:
-        for run_id, thread_id, value in requests:
-            note(place.history, "invoke", run_id)
-            request = RunRequest(
-                assistant_id="work",
-                run_id=run_id,
-                thread_id=thread_id,
-                if_not_exists="create",
-                input=value,
-            )
-            if "reply_first" in points.planted():
-                note(place.history, "ok", run_id)
-                await asyncio.sleep(0.01)
-            await engine.runs.create(request)
-            note(place.history, "ok", run_id)
+    """Submit everything; while the database is away, ask and try again."""
+    left = list(requests)
+    doubtful = False
+    while left:
+        try:
+            async with open_engine(options(place, run_worker=False, pool_size=2)) as engine:
+                while left:
+                    if not (doubtful and await engine.runs.list(run_ids=[left[0][0]], limit=1)):
+                        await _submit_one(place, engine, *left[0])
+                    note(place.history, "ok", left.pop(0)[0])
+                    doubtful = False
+        except (psycopg.Error, OSError):
+            doubtful = True
+            await asyncio.sleep(0.1)
+
+
+async def _submit_one(
+    place: Place, engine: Engine, run_id: str, thread_id: str, value: Mapping[str, Any]
+) -> None:
+    note(place.history, "invoke", run_id)
+    request = RunRequest(
+        assistant_id="work",
+        run_id=run_id,
+        thread_id=thread_id,
+        if_not_exists="create",
+        input=value,
+    )
+    if "reply_first" in points.planted():
+        note(place.history, "ok", run_id)
+        await asyncio.sleep(0.01)
+    await engine.runs.create(request)
 
 
 def note(history: Path, *words: str) -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from tests.fault.chaos import Plan, storm
+from tests.fault.storm import Plan, storm
 
 
 async def test_a_storm_loses_doubles_and_forks_nothing(place: Any) -> None:

@@ -3,8 +3,8 @@
     START -> ask -> work -> (ask | END)
 
 Input: `label` (names the piece of work), `steps`, `pause_seconds` in each, `gates` (steps before
-which it asks). A line of the file is `<key> <label>:<step> <pid>`; the key is what an outside
-system would recognise a repetition by.
+which it asks), `proposer` (asks for a review that this person may not decide). A line of the file
+is `<key> <label>:<step> <pid>`; the key is what an outside system would recognise a repetition by.
 """
 
 import asyncio
@@ -19,6 +19,7 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.types import interrupt
 from typing_extensions import TypedDict
 
+from state.review import decision, gate
 from tests.fault import points
 
 WORLD_VARIABLE = "HOLDFAST_FAULT_WORLD"
@@ -30,6 +31,7 @@ class Work(TypedDict, total=False):
     steps: int
     pause_seconds: float
     gates: list[int]
+    proposer: str
     log: Annotated[list[str], operator.add]
     answers: Annotated[list[str], operator.add]
 
@@ -58,8 +60,18 @@ def ask(state: Work) -> Work:
     if step in state.get("gates", []):
         question = f"{state['label']}:{step}"
         if not any(answer.startswith(f"{question}=") for answer in state.get("answers", [])):
-            return {"answers": [f"{question}={interrupt({'question': question})}"]}
+            return {"answers": [f"{question}={_answer(state, question)}"]}
     return {}
+
+
+def _answer(state: Work, question: str) -> str:
+    if "proposer" not in state:
+        return str(interrupt({"question": question}))
+    asked = gate(
+        title=question, action="go_on", args={"step": question}, proposer=state["proposer"]
+    )
+    decided = decision(interrupt(asked))
+    return f"{decided['type']} by {decided.get('decided_by')}"
 
 
 async def work(state: Work, config: RunnableConfig) -> Work:
