@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections import Counter as Counted
+from dataclasses import dataclass
 from typing import Any
 
 from prometheus_client import Counter
@@ -25,6 +26,7 @@ MAX_VALUES = 500_000
 # What msgpack (checkpoints) and clients in other languages can hold.
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 MAX_INTEGER_DIGITS = 19
+MAX_SHOWN_DIGITS = 40
 
 replaced_values = Counter(
     "holdfast_replaced_values_total", "Strings of nodes made storable", ["reason"]
@@ -50,6 +52,15 @@ class _UnsoundError(Exception):
         """Return the refusal of the value that stands at `pointer`."""
         place = "".join(f"/{part}" for part in reversed(self.path))
         return InvalidValueError(f"{pointer}{place}" or "/", self.expected, self.got)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unsound:
+    """Stands for a value that the decoder refuses, until it is known where it stands."""
+
+    expected: str
+    got: str
+    key: str | None = None
 
 
 def decode_json(body: bytes, *, max_depth: int = MAX_DEPTH) -> Any:
@@ -194,32 +205,32 @@ def _values_at_most(body: bytes) -> int:
     return 1 + sum(map(bare.count, marks))
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any] | _Unsound:
     result = dict(pairs)
     if len(result) < len(pairs):
         twice, _ = Counted(key for key, _ in pairs).most_common(1)[0]
-        raise InvalidValueError(f"/{twice}", "given once", twice)
+        return _Unsound("given once", twice, twice)
     return result
 
 
-def _constant(name: str) -> Any:
-    raise InvalidValueError("/", "JSON without NaN and infinities", name)
+def _constant(name: str) -> _Unsound:
+    return _Unsound("a number of JSON, not NaN or an infinity", name)
 
 
-def _float(digits: str) -> float:
+def _float(digits: str) -> float | _Unsound:
     value = float(digits)
-    if not math.isfinite(value):
-        raise InvalidValueError("/", "numbers that a double can hold", digits)
-    return value
+    if math.isfinite(value):
+        return value
+    return _Unsound("a number that a double can hold", digits[:MAX_SHOWN_DIGITS])
 
 
-def _integer(digits: str) -> int:
+def _integer(digits: str) -> int | _Unsound:
     # Length first: turning five thousand digits into a number takes time, or fails.
     if len(digits) <= MAX_INTEGER_DIGITS + 1:
         value = int(digits)
         if MIN_INTEGER <= value <= MAX_INTEGER:
             return value
-    raise InvalidValueError("/", "integers of 64 bits", digits)
+    return _Unsound("an integer of 64 bits", digits[:MAX_SHOWN_DIGITS])
 
 
 def _check(value: Any, depth_left: int) -> None:
@@ -227,6 +238,10 @@ def _check(value: Any, depth_left: int) -> None:
         if not value.isascii() and _SURROGATE.search(value):
             raise _UnsoundError("text without half a surrogate pair", value)
         return
+    if isinstance(value, _Unsound):
+        flaw = _UnsoundError(value.expected, value.got)
+        flaw.path.extend([] if value.key is None else [value.key])
+        raise flaw
     if not isinstance(value, dict | list):
         return
     if depth_left <= 0:

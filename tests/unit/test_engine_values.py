@@ -39,11 +39,23 @@ def test_json_that_cannot_be_kept_is_refused(body: bytes) -> None:
         decode_json(body)
 
 
-def test_a_refusal_points_at_the_fault() -> None:
+@pytest.mark.parametrize(
+    ("body", "pointer"),
+    [
+        (b'{"input": {"name": ["ok", "\\udfff"]}}', "/input/name/1"),
+        (b'{"input": {"price": NaN}}', "/input/price"),
+        (b'{"input": [0, -Infinity]}', "/input/1"),
+        (b'{"input": {"price": 1e999}}', "/input/price"),
+        (b'{"input": {"id": 9223372036854775808}}', "/input/id"),
+        (b'{"input": {"name": {"a": 1, "a": 2}}}', "/input/name/a"),
+        (b"NaN", "/"),
+    ],
+)
+def test_a_refusal_points_at_the_fault(body: bytes, pointer: str) -> None:
     with pytest.raises(InvalidValueError) as refused:
-        decode_json(b'{"input": {"name": ["ok", "\\udfff"]}}')
+        decode_json(body)
 
-    assert refused.value.pointer == "/input/name/1"
+    assert refused.value.pointer == pointer
 
 
 @given(JSON)
