@@ -6,6 +6,7 @@ without it an embedded PostgreSQL is started for the session.
 """
 
 import asyncio
+import atexit
 import os
 import shutil
 import tempfile
@@ -38,15 +39,14 @@ def postgres() -> Iterator[str]:
         return
     # Not in pytest's own folder: a later session tidies that up, also under a running server.
     folder = tempfile.mkdtemp(prefix="holdfast-test-")
+    # Registered before the server's own handler, so that it runs after it and nothing is left.
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     directory = Path(folder) / "data"
     version = int(os.environ.get("HOLDFAST_TEST_POSTGRES", "18"))
     # The machine does not lose power during a test; a killed server loses nothing either way.
     settings = {"max_connections": "300", "fsync": "off"}
-    try:
-        with embedded_postgres(directory, version=version, settings=settings) as uri:
-            yield uri
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with embedded_postgres(directory, version=version, settings=settings) as uri:
+        yield uri
 
 
 @pytest.fixture(scope="session")
@@ -75,9 +75,27 @@ def create_database(postgres: str) -> Iterator[Callable[..., str]]:
 
 
 @pytest.fixture
-def empty_database(create_database: Callable[..., str]) -> str:
+def lend_database(
+    postgres: str, create_database: Callable[..., str]
+) -> Iterator[Callable[..., str]]:
+    """Return a factory of databases that go with the test: thousands of them would fill a disk."""
+    lent: list[str] = []
+
+    def lend(template: str | None = None) -> str:
+        lent.append(create_database(template))
+        return lent[-1]
+
+    yield lend
+    with psycopg.connect(postgres, autocommit=True) as connection:
+        for url in lent:
+            name = sql.Identifier(str(psycopg.conninfo.conninfo_to_dict(url)["dbname"]))
+            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
+
+
+@pytest.fixture
+def empty_database(lend_database: Callable[..., str]) -> str:
     """Return the connection string of a database with nothing in it."""
-    return create_database()
+    return lend_database()
 
 
 @pytest.fixture(scope="session")
@@ -92,9 +110,9 @@ def langgraph_template(create_database: Callable[..., str]) -> str:
 
 
 @pytest.fixture
-def checkpoint_database(create_database: Callable[..., str], langgraph_template: str) -> str:
+def checkpoint_database(lend_database: Callable[..., str], langgraph_template: str) -> str:
     """Return the connection string of a fresh database with LangGraph's checkpoint tables."""
-    return create_database(langgraph_template)
+    return lend_database(langgraph_template)
 
 
 @pytest.fixture(scope="session")
@@ -110,9 +128,9 @@ def migrated_template(create_database: Callable[..., str]) -> str:
 
 
 @pytest.fixture
-def migrated_database(create_database: Callable[..., str], migrated_template: str) -> str:
+def migrated_database(lend_database: Callable[..., str], migrated_template: str) -> str:
     """Return the connection string of a fresh database with every table of the product."""
-    return create_database(migrated_template)
+    return lend_database(migrated_template)
 
 
 @pytest.fixture(scope="session")
