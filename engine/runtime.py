@@ -255,6 +255,7 @@ async def _assemble(
             max_age_seconds=options.max_queue_age_seconds,
         ),
         run_timeout_seconds=options.run_timeout_seconds,
+        max_value_bytes=options.max_state_bytes,
     )
     people = People(database=database, audit=audit, teams=own.teams, emails=own.emails)
     reviews = Reviews(

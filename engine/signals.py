@@ -18,11 +18,13 @@ from engine.reviews.decision import Decision
 from engine.reviews.dialects.answers import encode
 from engine.reviews.schemas import coerce
 from engine.reviews.service import ResumeLedger
-from engine.values import jsonb, text
+from engine.values import check_size, jsonb, text
 
 log = logging.getLogger(__name__)
 
 MAX_NAME_LENGTH = 200
+# Less than an answer may have, which is the payload and a little around it.
+MAX_PAYLOAD_BYTES = 1_000_000
 LIST_LIMIT = 1_000
 
 
@@ -80,13 +82,14 @@ class Signals:
 
         Raises:
             NotFoundError: there is no such thread.
-            InvalidValueError: the name or id is empty or too long.
+            InvalidValueError: the name or id is empty or too long, or the payload too large.
             InvalidDecisionError: a gate waits, and the payload does not fit its schema; nothing
                 is kept, so that the sender can send it right.
         """
         _check_name("/name", name)
         if signal_id is not None:
             _check_name("/id", signal_id)
+        check_size(payload, "/payload", at_most=MAX_PAYLOAD_BYTES)
         await self._lock_thread(connection, thread_id)
         key = {
             "tenant": self._tenant,

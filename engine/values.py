@@ -23,6 +23,8 @@ REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 MAX_DEPTH = 64
 # Of one body. A million small ones take seconds and a gigabyte, however few bytes they came in.
 MAX_VALUES = 500_000
+# LangGraph writes a run's metadata and config into each of its checkpoints.
+MAX_METADATA_BYTES = 262_144
 # What msgpack (checkpoints) and clients in other languages can hold.
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**63 - 1
 MAX_INTEGER_DIGITS = 19
@@ -141,6 +143,17 @@ def storable(value: Any, pointer: str, *, max_depth: int = MAX_DEPTH) -> Any:
         return _storable(value, max_depth)
     except _UnsoundError as flaw:
         raise flaw.at(pointer) from None
+
+
+def check_size(value: Any, pointer: str, *, at_most: int) -> None:
+    """Check that a caller's value is no larger than what it is to be kept in.
+
+    Raises:
+        InvalidValueError: as JSON it takes more than `at_most` bytes.
+    """
+    size = len(to_json(value).encode("utf-8", "replace"))
+    if size > at_most:
+        raise InvalidValueError(pointer, f"at most {at_most} bytes", f"{size} bytes")
 
 
 def text(value: str) -> str:

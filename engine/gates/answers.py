@@ -17,9 +17,10 @@ from engine.gates.register import GateRegister
 from engine.reviews.decision import Decision
 from engine.reviews.dialects.answers import encode
 from engine.reviews.dialects.clients import decisions_from
-from engine.values import jsonb, text
+from engine.values import jsonb, text, to_storable_json
 
 INTERRUPT_ID_LENGTH = 32
+MAX_ANSWER_BYTES = 1_048_576
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,7 @@ class Answers(GateRegister):
         *,
         actor: str,
         via: str = "api",
+        graph_id: str | None = None,
         checkpoint_id: str | None = None,
     ) -> AcceptedResume:
         """Decide the gates that a client's `command.resume` answers, and return the answers.
@@ -56,8 +58,8 @@ class Answers(GateRegister):
 
         Raises:
             ConflictError: nothing is open, it was decided by somebody else, several gates are
-                open and none is named, the gate needs more votes, or the page was of another
-                checkpoint.
+                open and none is named, the gate needs more votes, another graph than `graph_id`
+                asks, or the page was of another checkpoint.
             GoneError: the gate expired or was withdrawn.
             ForbiddenError: this person may not decide.
             InvalidDecisionError: the value does not fit the gate's schema.
@@ -74,13 +76,7 @@ class Answers(GateRegister):
         values: dict[str, Any] = {}
         for gate_id, value in answers.items():
             gate = chosen[gate_id]
-            if checkpoint_id is not None and checkpoint_id != gate.checkpoint_id:
-                raise ConflictError(
-                    f"the answer is for checkpoint {checkpoint_id!r}, the question is of"
-                    f" {gate.checkpoint_id!r}; look at it again",
-                    gate_id=gate_id,
-                    checkpoint_id=gate.checkpoint_id,
-                )
+            _check_addressee(gate, graph_id=graph_id, checkpoint_id=checkpoint_id)
             values[gate.interrupt_id] = await self._decide_foreign(
                 connection, gate, value, actor=actor, via=via
             )
@@ -110,8 +106,10 @@ class Answers(GateRegister):
             GoneError: it expired or was withdrawn.
             PreconditionFailedError: what the caller saw is not what there is to decide.
             ForbiddenError: the proposer decides.
+            InvalidDecisionError: the answer is too large to be kept.
         """
         self.check_open(gate, actor=actor, version=version, fingerprint=fingerprint)
+        _check_size(answer)
         await self._check_ground(connection, gate)
         cursor = await connection.execute(
             statement("decide_gate"),
@@ -239,6 +237,33 @@ def said(decisions: Sequence[Decision], **more: Any) -> dict[str, Any]:
     shown = [decision.to_json() for decision in decisions]
     kinds = {decision.type for decision in decisions}
     return {"type": kinds.pop() if len(kinds) == 1 else "mixed", "decisions": shown, **more}
+
+
+def _check_addressee(gate: Gate, *, graph_id: str | None, checkpoint_id: str | None) -> None:
+    """Check that an answer is for this question; None: the caller does not say."""
+    if graph_id is not None and graph_id != gate.graph_id:
+        # Another graph would find nothing to do there, and the answer would be spent.
+        raise ConflictError(
+            f"the answer is for graph {graph_id!r}, the question is asked by {gate.graph_id!r};"
+            " resume with an assistant of that graph",
+            gate_id=gate.gate_id,
+            graph_id=gate.graph_id,
+        )
+    if checkpoint_id is not None and checkpoint_id != gate.checkpoint_id:
+        raise ConflictError(
+            f"the answer is for checkpoint {checkpoint_id!r}, the question is of"
+            f" {gate.checkpoint_id!r}; look at it again",
+            gate_id=gate.gate_id,
+            checkpoint_id=gate.checkpoint_id,
+        )
+
+
+def _check_size(answer: Any) -> None:
+    """Refuse an answer that the checkpoint could not hold: the question would be spent on it."""
+    size = len(to_storable_json(answer).encode())
+    if size > MAX_ANSWER_BYTES:
+        message = f"an answer of at most {MAX_ANSWER_BYTES} bytes is expected, got {size}"
+        raise InvalidDecisionError([{"pointer": "/answer", "message": message}])
 
 
 def _named(resume: Any) -> Mapping[str, Any] | None:

@@ -20,7 +20,7 @@ class Answers(Protocol):
 
 
 class GateBook(Protocol):
-    """What the ledger needs to know of open questions; `engine.gates.book.Gates` is the real one."""
+    """What the ledger needs to know of open questions; `engine.gates.book` has the real one."""
 
     async def accept_resume(
         self,
@@ -30,6 +30,7 @@ class GateBook(Protocol):
         *,
         actor: str,
         via: str = "api",
+        graph_id: str | None = None,
         checkpoint_id: str | None = None,
     ) -> Answers:
         """Decide the gates that a client's `command.resume` answers."""

@@ -14,7 +14,7 @@ from engine.runs.cancellation import Cancellation
 from engine.runs.ports import Answers, GateBook, LocalWorker
 from engine.runs.request import RunRequest, run_kwargs
 from engine.runs.run import PRIORITY, Run, RunKind
-from engine.values import jsonb
+from engine.values import MAX_METADATA_BYTES, check_size, jsonb
 from engine.webhooks import WebhookPolicy, check_headers
 
 # How long a worker in the accepting process has to begin before others hear of the run.
@@ -32,6 +32,7 @@ class Submission(Cancellation):
     local: LocalWorker | None = None
     max_attempts: int = 5
     run_timeout_seconds: float = 3600.0
+    max_value_bytes: int = 8 * 1_048_576
 
     async def create(self, request: RunRequest) -> Run:
         """Accept a run in a transaction of its own; see `submit`."""
@@ -53,6 +54,7 @@ class Submission(Cancellation):
         if request.webhook is not None and self.webhooks is not None:
             self.webhooks.check_url(request.webhook)
             check_headers(request.webhook_headers)
+        self._check_sizes(request)
         resumes = command.get("resume") is not None
         if not resumes:
             await self.guard.check(connection)
@@ -73,6 +75,7 @@ class Submission(Cancellation):
                 command["resume"],
                 actor=request.actor,
                 via=request.via,
+                graph_id=assistant.graph_id,
                 checkpoint_id=request.checkpoint_id
                 or (request.checkpoint or {}).get("checkpoint_id"),
             )
@@ -130,26 +133,38 @@ class Submission(Cancellation):
 
     # Inside
 
+    def _check_sizes(self, request: RunRequest) -> None:
+        check_size(request.input, "/input", at_most=self.max_value_bytes)
+        check_size(request.command, "/command", at_most=self.max_value_bytes)
+        check_size(request.metadata, "/metadata", at_most=MAX_METADATA_BYTES)
+        check_size(request.config, "/config", at_most=MAX_METADATA_BYTES)
+
     async def _thread(self, connection: Connection, request: RunRequest, *, resumes: bool) -> str:
         """Lock the run's thread, making it when that is asked for, and return its id."""
         if request.thread_id is None and not resumes:
             thread_id = str(uuid4())
-            await self._make_thread(connection, thread_id)
+            await self._make_thread(connection, thread_id, request)
             return thread_id
         thread_id = request.thread_id or ""
         if await self._lock_thread(connection, thread_id):
             return thread_id
         if resumes or request.if_not_exists == "reject":
             raise NotFoundError("thread", thread_id)
-        await self._make_thread(connection, thread_id)
+        await self._make_thread(connection, thread_id, request)
         if not await self._lock_thread(connection, thread_id):
             raise NotFoundError("thread", thread_id)  # the id belongs to another tenant
         return thread_id
 
-    async def _make_thread(self, connection: Connection, thread_id: str) -> None:
+    async def _make_thread(
+        self, connection: Connection, thread_id: str, request: RunRequest
+    ) -> None:
         await connection.execute(
             statement("create_thread_if_missing"),
-            {"tenant": self.database.tenant, "thread_id": thread_id, "metadata": jsonb({})},
+            {
+                "tenant": self.database.tenant,
+                "thread_id": thread_id,
+                "metadata": jsonb(request.thread_metadata),
+            },
         )
 
     async def _make_way(self, connection: Connection, thread_id: str, request: RunRequest) -> bool:

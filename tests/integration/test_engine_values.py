@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from engine.errors import InvalidDecisionError, InvalidValueError
 from engine.runs.request import RunRequest
 from engine.runs.run import Run
 from engine.runtime import Engine
@@ -14,6 +15,7 @@ REPLACED = {
     "surrogate": "a\ufffdb",
     "surrogate_key": {"a\ufffd": 1},
 }
+BIG = "x" * (9 * 1_048_576)
 REFUSED = ("nan", "infinity", "big_integer", "big_integer_inside", "deep", "big")
 
 
@@ -55,3 +57,54 @@ async def test_the_thread_goes_on_after_any_poison(engine: Engine, kind: str) ->
 
     assert after.status == "succeeded"
     assert after.output["value"] == "sound"
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "pointer"),
+    [
+        ("input", {"kind": BIG}, "/input"),
+        ("command", {"update": {"kind": BIG}}, "/command"),
+        ("metadata", {"note": BIG[:300_000]}, "/metadata"),
+        ("config", {"configurable": {"note": BIG[:300_000]}}, "/config"),
+    ],
+)
+async def test_what_no_checkpoint_could_hold_is_refused_before_it_is_accepted(
+    engine: Engine, field: str, value: Any, pointer: str
+) -> None:
+    with pytest.raises(InvalidValueError) as refused:
+        await engine.runs.create(RunRequest(assistant_id="poison", **{field: value}))
+
+    assert refused.value.pointer == pointer
+
+
+async def test_an_answer_that_no_checkpoint_could_hold_leaves_its_question_open(
+    engine: Engine,
+) -> None:
+    asked = await engine.runs.create(RunRequest(assistant_id="ask", input={"questions": ["?"]}))
+    await engine.runs.wait(asked.run_id)
+
+    with pytest.raises(InvalidDecisionError, match="at most 1048576 bytes"):
+        await engine.runs.create(
+            RunRequest(
+                assistant_id="ask", thread_id=asked.thread_id, command={"resume": BIG[:2_000_000]}
+            )
+        )
+
+    async with engine.database.transaction() as connection:
+        (gate,) = await engine.gates.live(connection, asked.thread_id)
+    assert gate.state == "open"
+
+
+async def test_an_event_too_big_to_be_an_answer_is_refused(engine: Engine) -> None:
+    poisoned = await drink(engine, "sound")
+
+    async with engine.database.transaction() as connection:
+        with pytest.raises(InvalidValueError, match="/payload"):
+            await engine.signals.send(
+                connection,
+                thread_id=poisoned.thread_id,
+                name="paid",
+                payload=BIG,
+                actor="bank",
+                via="api",
+            )

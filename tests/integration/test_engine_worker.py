@@ -85,6 +85,18 @@ async def test_an_answer_lets_the_graph_go_on_where_it_asked(engine: Engine) -> 
     assert len(await rows(engine, "SELECT 1 FROM marks")) == 3
 
 
+async def test_an_answer_for_another_graph_is_refused_and_the_question_stays(
+    engine: Engine,
+) -> None:
+    asked = await run_to_end(engine, "ask", input={"questions": ["how many?"]})
+
+    with pytest.raises(ConflictError, match="asked by 'ask'"):
+        await answer(engine, asked.thread_id, "many", "steps")
+
+    gates = await rows(engine, "SELECT state FROM holdfast.gates")
+    assert [gate["state"] for gate in gates] == ["open"]
+
+
 async def test_a_node_that_raises_fails_its_run_with_class_and_message(engine: Engine) -> None:
     run = await run_to_end(engine, input={"steps": 3, "fail_at": 1})
 
