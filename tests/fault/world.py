@@ -3,14 +3,16 @@
     START -> ask -> work -> (ask | END)
 
 Input: `label` (names the piece of work), `steps`, `pause_seconds` in each, `gates` (steps before
-which it asks), `proposer` (asks for a review that this person may not decide). A line of the file
-is `<key> <label>:<step> <pid>`; the key is what an outside system would recognise a repetition by.
+which it asks), `proposer` (asks for a review that this person may not decide),
+`expires_in_seconds` (of the review, which is rejected then). A line of the file is
+`<key> <label>:<step> <pid>`; the key is what an outside system would recognise a repetition by.
 """
 
 import asyncio
 import operator
 import os
 import uuid
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -32,6 +34,7 @@ class Work(TypedDict, total=False):
     pause_seconds: float
     gates: list[int]
     proposer: str
+    expires_in_seconds: float
     log: Annotated[list[str], operator.add]
     answers: Annotated[list[str], operator.add]
 
@@ -65,10 +68,16 @@ def ask(state: Work) -> Work:
 
 
 def _answer(state: Work, question: str) -> str:
-    if "proposer" not in state:
+    if not state.keys() & {"proposer", "expires_in_seconds"}:
         return str(interrupt({"question": question}))
+    seconds = state.get("expires_in_seconds")
     asked = gate(
-        title=question, action="go_on", args={"step": question}, proposer=state["proposer"]
+        title=question,
+        action="go_on",
+        args={"step": question},
+        proposer=state.get("proposer"),
+        expires_in=None if seconds is None else timedelta(seconds=seconds),
+        on_expiry="reject",
     )
     decided = decision(interrupt(asked))
     return f"{decided['type']} by {decided.get('decided_by')}"
