@@ -22,7 +22,9 @@ from starlette.types import ASGIApp, Receive, Send
 from starlette.types import Scope as ASGIScope
 
 from api.problems import problem
-from engine.errors import AlreadyExistsError, ForbiddenError, NotFoundError
+from api.schemas.runs import snake_case
+from engine.assistants import system_assistant_id
+from engine.errors import AlreadyExistsError, EngineError, ForbiddenError, NotFoundError
 from engine.runtime import Engine
 
 Resource = Literal["threads", "crons", "assistants", "store"]
@@ -91,6 +93,11 @@ class Access:
             return None
         return {**(given or {}), **(added or {})}
 
+    @property
+    def ownership(self) -> dict[str, Any]:
+        """The metadata that makes a thing of the caller's exist for the caller."""
+        return {**(self.metadata(None) or {}), **self.scope}
+
     def namespace(self, given: Sequence[str]) -> tuple[str, ...]:
         """Return the store namespace to use: the handler's, or the caller's own."""
         moved = self.value.get("namespace")
@@ -116,6 +123,10 @@ def _rule(
     return _Rule(re.compile(pattern), method, resource, action, limited_by)
 
 
+OPENS_EVENTS = (
+    _rule("POST", r"/threads/\{thread_id\}/stream/events", "threads", "read", "thread"),
+    _rule("WEBSOCKET", r"/threads/\{thread_id\}/.*", "threads", "create_run", "thread"),
+)
 # The first that fits counts; paths are the routes' templates.
 RULES: Sequence[_Rule] = (
     _rule("POST", r"/assistants", "assistants", "create"),
@@ -148,8 +159,7 @@ RULES: Sequence[_Rule] = (
         "POST", r"/threads/\{thread_id\}/runs(/(stream|wait))?", "threads", "create_run", "thread"
     ),
     _rule("POST", r"/threads/\{thread_id\}/commands", "threads", "create_run", "thread"),
-    _rule("POST", r"/threads/\{thread_id\}/stream/events", "threads", "read", "thread"),
-    _rule("WEBSOCKET", r"/threads/\{thread_id\}/.*", "threads", "create_run", "thread"),
+    *OPENS_EVENTS,
     _rule("GET", r"/threads/\{thread_id\}.*", "threads", "read", "thread"),
     _rule("DELETE", r"/threads/\{thread_id\}/runs/.*", "threads", "update", "thread"),
     _rule("DELETE", r"/threads/\{thread_id\}", "threads", "delete", "thread"),
@@ -157,6 +167,9 @@ RULES: Sequence[_Rule] = (
     _rule("POST", r"/runs/cancel", "threads", "update", "body"),
     _rule("POST", r"/runs(/(stream|wait|batch))?", "threads", "create_run", "body"),
     _rule("GET", r"/runs/\{run_id\}.*", "threads", "read", "run"),
+    _rule("POST", r"/mcp", "threads", "create_run"),
+    _rule("POST", r"/a2a/\{assistant_id\}", "threads", "create_run"),
+    _rule("GET", r"/\.well-known/agent-card\.json", "assistants", "read"),
     _rule("GET", r"/reviews", "threads", "search"),
     # One's own absence: the route refuses every other.
     _rule("(PUT|DELETE)", r"/absences/\{person\}", "threads", "update"),
@@ -167,6 +180,10 @@ RULES: Sequence[_Rule] = (
     _rule("GET", r".*", "threads", "search", "none"),
     _rule(".*", r".*", "threads", "update", "none"),
 )
+
+
+# What runs an assistant, now or by the calendar.
+STARTING = frozenset({"create_run", "create"})
 
 
 class Guard:
@@ -196,12 +213,33 @@ class Guard:
             for rule in RULES
             if re.fullmatch(rule.method, method) and rule.pattern.fullmatch(template)
         )
-        value = await _value(connection)
-        answer = await _ask(auth, rule, user, value)
-        scope = _containment(answer)
+        body = await _body(connection)
+        value = _value(connection, body)
+        place = (rule.resource, rule.action)
+        scope = _containment(await _ask(auth, place, user, value))
         if scope:
-            await _limit(engine, rule, connection, scope)
+            await _limit(engine, rule, connection, body, scope)
+        for item in body if isinstance(body, list) else [body]:
+            if item is not body:  # each run of a batch is asked for
+                await _ask(auth, place, user, _value(connection, item))
+            if isinstance(item, Mapping) and rule.action in STARTING and "assistant_id" in item:
+                await check_assistant(connection, str(item["assistant_id"]))
         connection.state.access = Access(user=user, scope=scope, value=value)
+
+    async def scope_of(
+        self, connection: HTTPConnection, resource: Resource, action: str
+    ) -> Mapping[str, Any]:
+        """Return what the caller may see of something else than the route is about.
+
+        Raises:
+            ForbiddenError: nothing.
+        """
+        engine: Engine = connection.app.state.engine
+        auth = engine.registry.auth
+        if auth is None:
+            return {}
+        user = connection.state.user
+        return _containment(await _ask(auth, (resource, action), user, {"metadata": {}}))
 
     async def sign_in(self, connection: HTTPConnection) -> User:
         """Find out who calls, and remember it with the request.
@@ -240,6 +278,27 @@ def access(connection: HTTPConnection) -> Access:
 
 
 AccessDependency = Annotated[Access, Depends(access)]
+
+
+async def check_assistant(connection: HTTPConnection, assistant_id: str) -> None:
+    """Refuse to run an assistant that the caller may not read; a graph's own is for all.
+
+    Raises:
+        ForbiddenError: the project's handler says no.
+        NotFoundError: it is not the caller's.
+    """
+    engine: Engine = connection.app.state.engine
+    if engine.registry.auth is None:
+        return
+    try:
+        assistant = await engine.assistants.get(assistant_id)
+    except EngineError:
+        return  # the route says what is wrong with it
+    if assistant.assistant_id == system_assistant_id(assistant.graph_id):
+        return
+    value = {"assistant_id": assistant.assistant_id, "metadata": {}}
+    answer = await _ask(engine.registry.auth, ("assistants", "read"), connection.state.user, value)
+    await engine.assistants.get(assistant.assistant_id, scope=_containment(answer))
 
 
 class GuardedApp:
@@ -308,13 +367,10 @@ def _attributes(told: Any) -> dict[str, Any]:
     return {name: getattr(told, name) for name in names if hasattr(told, name)}
 
 
-async def _ask(auth: Auth, rule: _Rule, user: User, value: dict[str, Any]) -> Any:
+async def _ask(auth: Auth, place: tuple[Resource, str], user: User, value: dict[str, Any]) -> Any:
+    resource, action = place
     handlers = auth._handlers  # noqa: SLF001 - the SDK documents it as read by servers
-    places = (
-        (rule.resource, rule.action),
-        (rule.resource, "*"),
-        ("*", rule.action),
-    )
+    places = (place, (resource, "*"), ("*", action))
     found = next((handlers[place] for place in places if handlers.get(place)), None)
     chosen = found or auth._global_handlers  # noqa: SLF001 - the SDK documents it as read by servers
     if not chosen:
@@ -322,8 +378,8 @@ async def _ask(auth: Auth, rule: _Rule, user: User, value: dict[str, Any]) -> An
     context = AuthContext(
         permissions=user.permissions,
         user=user,
-        resource=rule.resource,
-        action=rule.action,  # type: ignore[arg-type]  # one of the SDK's actions, by the table
+        resource=resource,
+        action=action,  # type: ignore[arg-type]  # one of the SDK's actions, by the table
     )
     try:
         answer = await chosen[-1](ctx=context, value=value)
@@ -332,7 +388,7 @@ async def _ask(auth: Auth, rule: _Rule, user: User, value: dict[str, Any]) -> An
     except AssertionError as error:
         raise ForbiddenError(str(error) or "not allowed") from error
     if answer is False:
-        raise ForbiddenError(f"{user.identity} may not {rule.action} {rule.resource}")
+        raise ForbiddenError(f"{user.identity} may not {action} {resource}")
     return answer
 
 
@@ -355,7 +411,7 @@ def _containment(answer: Any) -> dict[str, Any]:
 
 
 async def _limit(
-    engine: Engine, rule: _Rule, connection: HTTPConnection, scope: Mapping[str, Any]
+    engine: Engine, rule: _Rule, connection: HTTPConnection, body: Any, scope: Mapping[str, Any]
 ) -> None:
     """Check that the threads a route is about are in the caller's scope."""
     names = connection.path_params
@@ -364,7 +420,7 @@ async def _limit(
         case "scope":
             return
         case "thread":
-            thread_ids = [str(names["thread_id"])]
+            thread_ids = [_stored(names["thread_id"])]
         case "run":
             thread_ids = [(await engine.runs.get(str(names["run_id"]))).thread_id]
         case "review":
@@ -372,13 +428,13 @@ async def _limit(
             async with engine.database.pool.connection() as database_connection:
                 thread_ids = [(await engine.gates.get(database_connection, gate_id)).thread_id]
         case "body":
-            thread_ids = _named_threads(await _body(connection))
+            thread_ids = _named_threads(body)
             if rule.action != "create_run" and not thread_ids:
                 raise ForbiddenError("name the thread_id; not everything here is yours")
         case _:
             raise ForbiddenError("this cannot be limited to what is yours")
     for thread_id in thread_ids:
-        await _limit_thread(engine, rule, await _body(connection), thread_id, scope)
+        await _limit_thread(engine, rule, body, thread_id, scope)
 
 
 async def _limit_thread(
@@ -387,12 +443,9 @@ async def _limit_thread(
     try:
         await engine.threads.get(thread_id, scope=scope)
     except NotFoundError:
-        starts = isinstance(body, Mapping) and (
-            body.get("if_not_exists") == "create" or body.get("method") == "run.start"
-        )
-        if not (rule.action == "create_run" and starts):
+        if not _may_begin(rule, body):
             raise
-        # The run would make its thread; made here, it belongs to its caller from the start.
+        # It would be made by the run that is to come; made here, it is the caller's at once.
         try:
             async with engine.database.transaction() as connection:
                 await engine.threads.create(connection, thread_id=thread_id, metadata=scope)
@@ -400,17 +453,31 @@ async def _limit_thread(
             raise NotFoundError("thread", thread_id) from error
 
 
+def _may_begin(rule: _Rule, body: Any) -> bool:
+    """Tell whether a request may be about a thread that is not there yet."""
+    if rule in OPENS_EVENTS:  # clients of protocol v2 listen first
+        return True
+    asked = isinstance(body, Mapping) and (
+        body.get("if_not_exists") == "create" or body.get("method") == "run.start"
+    )
+    return rule.action == "create_run" and asked
+
+
 def _named_threads(body: Any) -> list[str]:
     items = body if isinstance(body, list) else [body]
     return [
-        str(item["thread_id"])
+        _stored(item["thread_id"])
         for item in items
         if isinstance(item, Mapping) and item.get("thread_id")
     ]
 
 
-async def _value(connection: HTTPConnection) -> dict[str, Any]:
-    body = await _body(connection)
+def _stored(thread_id: Any) -> str:
+    """Return an id in the one spelling that is stored: the routes read every other as well."""
+    return str(thread_id).lower()
+
+
+def _value(connection: HTTPConnection, body: Any) -> dict[str, Any]:
     value: dict[str, Any] = dict(body) if isinstance(body, Mapping) else {}
     value.update(connection.path_params)
     namespace = value.pop("namespace_prefix", value.get("namespace"))
@@ -423,6 +490,8 @@ async def _value(connection: HTTPConnection) -> dict[str, Any]:
         value.setdefault("key", connection.query_params["key"])
     if "prefix" in value:
         value["namespace"] = tuple(value["prefix"] or ())
+    if connection.url.path.startswith("/store/"):
+        value.setdefault("namespace", ())  # handlers put the caller's own before it
     if isinstance(value.get("metadata"), Mapping):
         value["metadata"] = dict(value["metadata"])
     else:
@@ -431,10 +500,12 @@ async def _value(connection: HTTPConnection) -> dict[str, Any]:
 
 
 async def _body(connection: HTTPConnection) -> Any:
+    """Return the body with its names spelt as the routes read them; None if it is no JSON."""
     if not isinstance(connection, Request):
         return None
     raw = await connection.body()
     try:
-        return json.loads(raw) if raw else None
-    except ValueError:
+        body = json.loads(raw) if raw else None
+    except (ValueError, RecursionError):
         return None
+    return [snake_case(item) for item in body] if isinstance(body, list) else snake_case(body)

@@ -8,9 +8,13 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 from uuid import uuid4
 
+from fastapi.requests import HTTPConnection
 from pydantic import BaseModel, ValidationError
 
+from api.auth import check_assistant
+from api.identity import actor, caller
 from api.schemas.protocol import Command, ErrorCode, InputRespond, RunStart, Subscribe
+from api.schemas.runs import RunConfig
 from engine.errors import (
     ConflictError,
     EngineError,
@@ -82,12 +86,19 @@ class WireEvent:
 
 
 async def execute(
-    engine: Engine, thread_id: str, command: Command, *, actor: str
+    engine: Engine, thread_id: str, command: Command, *, connection: HTTPConnection
 ) -> dict[str, Any]:
-    """Do a command and return its answer; an error is an answer too."""
+    """Do a command and return its answer; an error is an answer too.
+
+    Args:
+        engine: does it.
+        thread_id: the thread it is for.
+        command: what is asked.
+        connection: the request or WebSocket that it came by, which says who asks.
+    """
     try:
         applied = max(await engine.events.get_thread_seq(thread_id), 0)
-        result = await _execute(engine, thread_id, command, actor=actor)
+        result = await _execute(engine, thread_id, command, connection)
     except CommandError as error:
         return failure(command.id, error.code, str(error))
     except ValidationError as error:
@@ -138,12 +149,14 @@ async def open_events(
         engine.conversations.leave(thread_id, seen=seen)
 
 
-async def _execute(engine: Engine, thread_id: str, command: Command, *, actor: str) -> Any:
+async def _execute(
+    engine: Engine, thread_id: str, command: Command, connection: HTTPConnection
+) -> Any:
     match command.method:
         case "run.start":
-            return await _start(engine, thread_id, _params(RunStart, command), actor=actor)
+            return await _start(engine, thread_id, _params(RunStart, command), connection)
         case "input.respond":
-            return await _respond(engine, thread_id, _params(InputRespond, command), actor=actor)
+            return await _respond(engine, thread_id, _params(InputRespond, command), connection)
         case "agent.getTree":
             return {"tree": _tree(await engine.threads.get(thread_id))}
         case _ if command.method in NOT_SUPPORTED:
@@ -158,7 +171,10 @@ async def _execute(engine: Engine, thread_id: str, command: Command, *, actor: s
             raise CommandError("unknown_command", f"{command.method!r} is no command")
 
 
-async def _start(engine: Engine, thread_id: str, start: RunStart, *, actor: str) -> dict[str, Any]:
+async def _start(
+    engine: Engine, thread_id: str, start: RunStart, connection: HTTPConnection
+) -> dict[str, Any]:
+    await check_assistant(connection, start.assistant_id)
     thread = await _find_thread(engine, thread_id)
     # RemoteGraph and useStream answer a question by starting a run with the answer as input.
     answers = thread is not None and bool(thread.interrupts) and start.input is not None
@@ -177,7 +193,8 @@ async def _start(engine: Engine, thread_id: str, start: RunStart, *, actor: str)
             if_not_exists="create",
             stream_resumable=True,
             protocol="v2",
-            actor=actor,
+            actor=actor(connection),
+            caller=caller(connection),
             via="api",
         )
     )
@@ -185,7 +202,7 @@ async def _start(engine: Engine, thread_id: str, start: RunStart, *, actor: str)
 
 
 async def _respond(
-    engine: Engine, thread_id: str, respond: InputRespond, *, actor: str
+    engine: Engine, thread_id: str, respond: InputRespond, connection: HTTPConnection
 ) -> dict[str, Any]:
     thread = await engine.threads.get(thread_id)
     if thread.assistant_id is None:
@@ -203,7 +220,8 @@ async def _respond(
             checkpoint_id=checkpoint_id,
             stream_resumable=True,
             protocol="v2",
-            actor=actor,
+            actor=actor(connection),
+            caller=caller(connection),
             via="api",
         )
     )
@@ -217,9 +235,9 @@ async def _find_thread(engine: Engine, thread_id: str) -> Thread | None:
         return None
 
 
-def _split_config(config: Mapping[str, Any] | None) -> tuple[dict[str, Any], str | None]:
+def _split_config(given: RunConfig | None) -> tuple[dict[str, Any], str | None]:
     """Return the config without the checkpoint that a fork begins at, and that checkpoint."""
-    config = dict(config or {})
+    config = given.model_dump(exclude_none=True) if given else {}
     configurable = dict(config.get("configurable") or {})
     checkpoint_id = configurable.pop("checkpoint_id", None)
     configurable.pop("thread_id", None)

@@ -13,6 +13,7 @@ from fastapi.responses import Response, StreamingResponse
 from api.auth import Access
 from api.headers import configurable_headers
 from api.idempotency import REPLAYED_HEADER, idempotent_call
+from api.identity import caller
 from api.schemas.runs import RunCreate
 from api.streams import event_stream, frame, late_json
 from engine.errors import EngineError, GoneError, NotFoundError
@@ -102,7 +103,9 @@ async def start_run(
         thread_id=thread_id,
         run_id=run_id or str(uuid4()),
         actor=actor,
+        caller=caller(request),
         metadata=access.metadata(body.metadata),
+        thread_metadata=access.ownership,
         followed_by=followed_by,
     )
     wanted = with_headers(wanted, request, engine)
@@ -131,7 +134,8 @@ def with_headers(wanted: RunRequest, request: Request, engine: Engine) -> RunReq
     headers = configurable_headers(request.headers, engine.project.http.configurable_headers)
     if not headers:
         return wanted
-    configurable = {**headers, **(wanted.config.get("configurable") or {})}
+    # A header that a proxy sets is not for a body to overrule.
+    configurable = {**(wanted.config.get("configurable") or {}), **headers}
     return replace(wanted, config={**wanted.config, "configurable": configurable})
 
 

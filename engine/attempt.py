@@ -25,7 +25,7 @@ from engine.lease import LeaseLostError
 from engine.limits import Permits
 from engine.provider_limits import ProviderLimits
 from engine.registry import Registry
-from engine.runs.run import CancelAction, PendingInterrupt, Run, RunStatus
+from engine.runs.run import AUTH_PREFIX, CancelAction, PendingInterrupt, Run, RunStatus
 from engine.saver import RunSaver, attached
 from engine.streaming import Outcome, StreamEvent, StreamOptions, error_event, run_graph
 from engine.values import storable_copy
@@ -137,6 +137,7 @@ class Attempt:
                 run.graph_id, config, store=self._around.store, context=context
             ) as bare:
                 graph = attached(bare, self._saver, self._around.store)
+                self._saver.triggers = graph.trigger_to_nodes
                 self._may_pause = bool(
                     graph.interrupt_before_nodes
                     or graph.interrupt_after_nodes
@@ -342,7 +343,7 @@ def graph_config(claim: Claim, *, callbacks: Sequence[BaseCallbackHandler] = ())
     configurable = {
         key: value
         for key, value in (config.get("configurable") or {}).items()
-        if key not in RESERVED_KEYS and not key.startswith("__")
+        if key not in RESERVED_KEYS and not key.startswith(("__", AUTH_PREFIX))
     }
     identity = {
         "run_id": run.run_id,
@@ -351,6 +352,13 @@ def graph_config(claim: Claim, *, callbacks: Sequence[BaseCallbackHandler] = ())
         "graph_id": run.graph_id,
     }
     configurable |= {**identity, "checkpoint_ns": "", STRICT_RESUME_KEY: True}
+    caller = run.kwargs.get("caller")
+    if caller is not None:
+        configurable |= {
+            f"{AUTH_PREFIX}user": caller,
+            f"{AUTH_PREFIX}user_id": caller["identity"],
+            f"{AUTH_PREFIX}permissions": caller.get("permissions") or [],
+        }
     checkpoint_id = run.kwargs.get("checkpoint_id")
     if checkpoint_id and not claim.continuing:
         configurable["checkpoint_id"] = checkpoint_id

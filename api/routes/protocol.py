@@ -5,12 +5,12 @@ import json
 from collections.abc import AsyncIterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, WebSocket, WebSocketDisconnect
+from fastapi import APIRouter, Header, Request, WebSocket, WebSocketDisconnect
 from fastapi.responses import StreamingResponse
 from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 
-from api.dependencies import ActorDependency, EngineDependency
+from api.dependencies import EngineDependency
 from api.protocol import execute, failure, open_events, success
 from api.routes.runs import SSE
 from api.run_streams import last_event_id
@@ -28,13 +28,13 @@ MAX_SUBSCRIPTIONS = 64
 
 @router.post("/threads/{thread_id}/commands", responses=problems())
 async def command_thread(
-    thread_id: PathUuid, command: Command, engine: EngineDependency, actor: ActorDependency
+    thread_id: PathUuid, command: Command, engine: EngineDependency, request: Request
 ) -> dict[str, Any]:
     """Start a run (`run.start`), answer a question (`input.respond`), look (`agent.getTree`).
 
     The answer is always 200: `{"type": "success", …}` or `{"type": "error", "error": code, …}`.
     """
-    return await execute(engine, thread_id, command, actor=actor)
+    return await execute(engine, thread_id, command, connection=request)
 
 
 @router.post(
@@ -67,14 +67,12 @@ async def stream_events(
 
 
 @router.websocket("/threads/{thread_id}/stream/events")
-async def converse(
-    websocket: WebSocket, thread_id: PathUuid, engine: EngineDependency, actor: ActorDependency
-) -> None:
+async def converse(websocket: WebSocket, thread_id: PathUuid, engine: EngineDependency) -> None:
     """Take commands and send events over one connection, until the client closes it."""
     await websocket.accept()
     try:
         async with asyncio.TaskGroup() as tasks:
-            await _Socket(websocket, engine, thread_id, actor, tasks).serve()
+            await _Socket(websocket, engine, thread_id, tasks).serve()
             raise _ClosedError
     except* (_ClosedError, WebSocketDisconnect):
         pass
@@ -92,13 +90,11 @@ class _Socket:
         websocket: WebSocket,
         engine: Engine,
         thread_id: str,
-        actor: str,
         tasks: asyncio.TaskGroup,
     ) -> None:
         self._websocket = websocket
         self._engine = engine
         self._thread_id = thread_id
-        self._actor = actor
         self._tasks = tasks
         self._sending = asyncio.Lock()
         self._subscriptions: dict[str, asyncio.Task[None]] = {}
@@ -123,7 +119,7 @@ class _Socket:
                 return self._unsubscribe(command)
         except ValidationError as error:
             return failure(command.id, "invalid_argument", str(error))
-        return await execute(self._engine, self._thread_id, command, actor=self._actor)
+        return await execute(self._engine, self._thread_id, command, connection=self._websocket)
 
     async def _subscribe(self, command: Command) -> dict[str, Any]:
         subscribe = Subscribe.model_validate(command.params)

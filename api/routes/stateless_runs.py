@@ -10,6 +10,7 @@ from fastapi.responses import StreamingResponse
 from api.auth import AccessDependency
 from api.dependencies import ActorDependency, EngineDependency
 from api.idempotency import idempotent_call
+from api.identity import caller
 from api.routes.runs import ANSWER, SSE, STARTS, Namespaces, StreamModes
 from api.run_streams import (
     REPLAYED,
@@ -105,7 +106,9 @@ async def create_batch(
             thread_id=body.thread_id,
             run_id=str(uuid4()),
             actor=actor,
+            caller=caller(request),
             metadata=access.metadata(body.metadata),
+            thread_metadata=access.ownership,
         )
         for body in bodies
     ]

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
 from api.schemas.common import Name, Strict
-from api.schemas.runs import SendCommand
+from api.schemas.runs import RunConfig, SendCommand
 from engine.protocol_v2 import CHANNELS, CUSTOM_PREFIX
 from engine.runs.run import MultitaskStrategy
 
@@ -51,7 +51,7 @@ class RunStart(Strict):
 
     assistant_id: Name
     input: Any = None
-    config: dict[str, Any] | None = None
+    config: RunConfig | None = None
     metadata: dict[str, Any] | None = None
     multitask_strategy: MultitaskStrategy | None = Field(
         None, validation_alias=AliasChoices("multitask_strategy", "multitaskStrategy")
@@ -76,7 +76,7 @@ class InputRespond(Strict):
     responses: Annotated[list[Answer], Field(min_length=1)] | None = None
     update: dict[str, Any] | None = None
     goto: str | SendCommand | list[str | SendCommand] | None = None
-    config: dict[str, Any] | None = None
+    config: RunConfig | None = None
     metadata: dict[str, Any] | None = None
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from api.schemas.common import Name, Strict, Uuid
 from engine.errors import InvalidValueError
 from engine.runs.request import RunRequest
-from engine.runs.run import MultitaskStrategy, Run, RunStatus
+from engine.runs.run import AUTH_PREFIX, MultitaskStrategy, Run, RunStatus
 
 ApiRunStatus = Literal["pending", "running", "error", "success", "timeout", "interrupted"]
 ApiStreamMode = Literal[
@@ -47,7 +47,8 @@ API_STATUS: Mapping[RunStatus, ApiRunStatus] = {
 class RunConfig(Strict):
     """`config`: how the graph is called.
 
-    `configurable` may not carry LangGraph's internal keys; the thread is named by the path.
+    `configurable` may not carry LangGraph's internal keys, nor say who calls; the thread is named
+    by the path.
     """
 
     tags: list[str] | None = None
@@ -60,8 +61,8 @@ class RunConfig(Strict):
     @model_validator(mode="after")
     def _no_internal_keys(self) -> Self:
         for key in self.configurable or {}:
-            if key.startswith("__"):
-                raise ValueError(f"configurable key {key!r} is LangGraph's own; leave it out")
+            if key.startswith(("__", AUTH_PREFIX)):
+                raise ValueError(f"configurable key {key!r} is the server's own; leave it out")
         return self
 
 
@@ -163,11 +164,7 @@ class RunCreate(Strict):
     @model_validator(mode="before")
     @classmethod
     def _snake_case(cls, body: Any) -> Any:
-        if not isinstance(body, dict):
-            return body
-        snake = {_snake(key): value for key, value in body.items() if _snake(key) not in body}
-        same = {key: value for key, value in body.items() if _snake(key) == key}
-        return {**snake, **same}
+        return snake_case(body)
 
     def to_request(
         self,
@@ -175,7 +172,9 @@ class RunCreate(Strict):
         thread_id: str | None,
         run_id: str,
         actor: str,
+        caller: Mapping[str, Any] | None = None,
         metadata: Mapping[str, Any] | None = None,
+        thread_metadata: Mapping[str, Any] | None = None,
         followed_by: str | None = None,
     ) -> RunRequest:
         """Return the request to the engine; `metadata` takes the place of the body's.
@@ -197,6 +196,7 @@ class RunCreate(Strict):
             config=self.config.model_dump(exclude_none=True) if self.config else {},
             context=self.context or {},
             metadata=metadata or self.metadata or {},
+            thread_metadata=thread_metadata or {},
             checkpoint_id=self.checkpoint_id,
             checkpoint=checkpoint or None,
             interrupt_before=self.interrupt_before,
@@ -212,6 +212,7 @@ class RunCreate(Strict):
             webhook=self.webhook,
             followed_by=followed_by,
             actor=actor,
+            caller=caller,
             via="api",
         )
 
@@ -254,7 +255,7 @@ class RunView(BaseModel):
     @classmethod
     def of(cls, run: Run) -> Self:
         """Return what clients see of a row."""
-        hidden = ("followed_by", "protocol")
+        hidden = ("followed_by", "protocol", "caller")
         shown = {key: value for key, value in run.kwargs.items() if key not in hidden}
         reason = run.kwargs.get("cancel_reason")
         return cls(
@@ -292,6 +293,15 @@ def engine_statuses(status: ApiRunStatus | None) -> tuple[RunStatus, ...] | None
     if status is None:
         return None
     return tuple(own for own, shown in API_STATUS.items() if shown == status)
+
+
+def snake_case(body: Any) -> Any:
+    """Return a body as the routes read it, whichever way its names are spelt."""
+    if not isinstance(body, dict):
+        return body
+    snake = {_snake(key): value for key, value in body.items() if _snake(key) not in body}
+    same = {key: value for key, value in body.items() if _snake(key) == key}
+    return {**snake, **same}
 
 
 def _snake(name: str) -> str:

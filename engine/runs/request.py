@@ -31,6 +31,7 @@ class RunRequest:
         multitask_strategy: what happens when the thread is at work or waits at a gate.
         if_not_exists: `create` makes a missing thread.
         after_seconds: do not start before this many seconds have passed.
+        thread_metadata: of the thread, if this run makes it.
         on_completion: `delete` removes the thread of a stateless run when it is over.
         on_disconnect: `cancel` cancels the run when its streaming client leaves.
         timeout_seconds: the longest one attempt may take; None takes the server's limit.
@@ -41,6 +42,8 @@ class RunRequest:
         kind: `cron` for runs of a schedule; a command with `resume` makes it `resume`.
         priority: higher first; None takes the kind's own.
         actor: who asks, for the audit log.
+        caller: who asks, as the project's `auth` handler described it, for the graph; None where
+            nobody signed in.
         via: by which way, for the audit log.
     """
 
@@ -62,6 +65,7 @@ class RunRequest:
     multitask_strategy: MultitaskStrategy = "enqueue"
     if_not_exists: Literal["reject", "create"] = "reject"
     after_seconds: float | None = None
+    thread_metadata: Mapping[str, Any] = field(default_factory=dict)
     on_completion: Literal["keep", "delete"] = "keep"
     on_disconnect: Literal["continue", "cancel"] = "continue"
     timeout_seconds: float | None = None
@@ -72,6 +76,7 @@ class RunRequest:
     kind: RunKind = "input"
     priority: int | None = None
     actor: str = "system"
+    caller: Mapping[str, Any] | None = None
     via: str = "api"
 
 
@@ -97,6 +102,7 @@ def run_kwargs(request: RunRequest, assistant: Assistant, *, resumes: bool) -> d
         "followed_by": request.followed_by,
         "protocol": request.protocol,
         "author": request.actor,
+        "caller": request.caller,
     }
 
 

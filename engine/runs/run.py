@@ -27,6 +27,8 @@ TRANSITIONS: Mapping[RunStatus, frozenset[RunStatus]] = {
     "cancelled": frozenset(),
     "expired": frozenset(),
 }
+# LangGraph's names for who asked, in `configurable`; only the server knows that.
+AUTH_PREFIX = "langgraph_auth_"
 
 FINISHED: frozenset[RunStatus] = frozenset(
     status for status, successors in TRANSITIONS.items() if not successors
@@ -64,7 +66,7 @@ class Run:
         payload: `{"input": …}`, `{"resume": {interrupt_id: value}}` or `{"command": …}`.
         kwargs: how to run it: `config`, `context`, `stream_mode`, `stream_subgraphs`,
             `stream_resumable`, `interrupt_before`, `interrupt_after`, `checkpoint`,
-            `followed_by`, `protocol`, `author` (who asked for it).
+            `followed_by`, `protocol`, `author` and `caller` (who asked for it).
         attempts: starts since the run last got further, without those that ended by a drain or a
             lost connection.
         attempt_log: `{worker_id, started_at, head}` of every start; `head` is the thread's
