@@ -216,6 +216,7 @@ for countries that round tax to whole units or line by line."""
 _EN16931_MARKS = ("en16931", "factur-x", "zugferd.de:2p")
 _PEPPOL_MARK = "urn:fdc:peppol.eu:"
 _ZUGFERD_1_MARK = "ferd:crossindustrydocument"
+_EXTENSION_MARK = "#conformant#"
 
 
 def scoped(identifier: str | None, scheme: str | None) -> str | None:
@@ -309,18 +310,19 @@ def check_invoice(invoice: Invoice, names: dict[str, str] | None = None) -> list
             got=repr(invoice["currency"]),
             code="unknown_currency",
         )
-    discrepancies = find_discrepancies(invoice, names)
-    line_discrepancies = find_line_discrepancies(invoice, names)
+    wrong = find_discrepancies(invoice, names)
+    doubtful: list[WrongTotalError] = []
     profile = (invoice["profile"] or "").lower()
-    if _PEPPOL_MARK in profile:
-        discrepancies += line_discrepancies
-        line_discrepancies = []
+    breakdown = find_breakdown_discrepancies(invoice, names)
+    (doubtful if _EXTENSION_MARK in profile else wrong).extend(breakdown)
+    lines = find_line_discrepancies(invoice, names)
+    (wrong if _PEPPOL_MARK in profile else doubtful).extend(lines)
     if _ZUGFERD_1_MARK in profile and is_credit(invoice):
         # Its corrections have no rule for signs, and what takes money back goes to a person anyway.
-        discrepancies, line_discrepancies = [], [*discrepancies, *line_discrepancies]
-    if discrepancies:
-        raise discrepancies[0]
-    return [str(discrepancy) for discrepancy in line_discrepancies]
+        wrong, doubtful = [], [*wrong, *doubtful]
+    if wrong:
+        raise wrong[0]
+    return [str(doubt) for doubt in doubtful]
 
 
 def find_discrepancies(
@@ -329,7 +331,7 @@ def find_discrepancies(
     """Recompute the totals by the arithmetic of EN 16931 and return what differs.
 
     The rules are BR-CO-10 to BR-CO-16; for a document that claims EN 16931 also the tax of each
-    category (BR-CO-17) and the sum of the taxable amounts. A plain UBL 2.1 document may have its
+    category (BR-CO-17). A plain UBL 2.1 document may have its
     rounding inside the tax inclusive amount already, as the examples of OASIS have.
     """
     check = _Check(invoice, names or {})
@@ -358,6 +360,27 @@ def find_discrepancies(
         due += totals["rounding"] + totals["third_party"]
         check.total("tax_inclusive", with_tax, "tax exclusive + tax")
         check.total("payable", due, "tax inclusive - prepaid + rounding + third party")
+    return check.found
+
+
+def find_breakdown_discrepancies(
+    invoice: Invoice, names: dict[str, str] | None = None
+) -> list[WrongTotalError]:
+    """Return how the taxable amounts of a document that claims EN 16931 miss its net total.
+
+    They add up to it by the rules of each tax category (BR-S-08 and its like), which an extension
+    of the standard may relax.
+    """
+    check = _Check(invoice, names or {})
+    taxable = [each["taxable"] for each in invoice["taxes"] if each["taxable"] is not None]
+    if claims_en16931(invoice["profile"]) and taxable and len(taxable) == len(invoice["taxes"]):
+        check.compare(
+            check.name("totals.tax_exclusive"),
+            sum(taxable),
+            f"the sum of {len(taxable)} taxable amounts",
+            invoice["totals"]["tax_exclusive"],
+            tolerance=TOTAL_TOLERANCE * len(taxable),
+        )
     return check.found
 
 
@@ -423,7 +446,6 @@ class _Check:
 
 def _check_taxes(check: _Check, invoice: Invoice) -> None:
     exponent = CURRENCIES[invoice["currency"]]
-    taxable = [each["taxable"] for each in invoice["taxes"] if each["taxable"] is not None]
     for position, subtotal in enumerate(invoice["taxes"], start=1):
         if subtotal["taxable"] is None or subtotal["rate"] is None:
             continue
@@ -434,14 +456,6 @@ def _check_taxes(check: _Check, invoice: Invoice) -> None:
             f"{subtotal['rate']} % of the taxable amount",
             subtotal["tax"],
             tolerance=TAX_TOLERANCE * 10**exponent,
-        )
-    if invoice["taxes"] and len(taxable) == len(invoice["taxes"]):
-        check.compare(
-            check.name("totals.tax_exclusive"),
-            sum(taxable),
-            f"the sum of {len(taxable)} taxable amounts",
-            invoice["totals"]["tax_exclusive"],
-            tolerance=TOTAL_TOLERANCE * len(taxable),
         )
 
 

@@ -3,9 +3,11 @@
 from email.message import EmailMessage
 from email.policy import SMTP
 from importlib import resources
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from reportlab.pdfgen.canvas import Canvas
 
 from nodes.services.documents import StandardDocumentReader, read
 from state.errors import DocumentError
@@ -18,6 +20,16 @@ FJORDTRYKK = FIRST_RUN.joinpath("fjordtrykk-brochures.eml").read_bytes()
 TEXT_ONLY = (SAMPLES / "nordlicht-text-only.pdf").read_bytes()
 WRONG = (SAMPLES / "acme-wrong-totals.xml").read_bytes()
 TEXT = "Invoice no. 77\nDate: 2026-09-01\nVAT DE136695976\nTotal EUR 12.00\n"
+
+
+def text_pdf(text):
+    content = BytesIO()
+    page = Canvas(content)
+    lines = page.beginText(50, 800)
+    lines.textLines(text)
+    page.drawText(lines)
+    page.save()
+    return content.getvalue()
 
 
 def mail(body="see attachment\n", *files, sender="Jo Bar <jo@bar.example>", html=None):
@@ -110,6 +122,26 @@ def test_two_invoices_in_one_mail_are_too_many():
     other = ACME.replace(b"ACME-2026-0417", b"ACME-2026-0418")
 
     assert refused("two\n", ("a.xml", ACME), ("b.xml", other)).code == "several_invoices"
+
+
+def test_two_invoices_as_pdf_in_one_mail_are_too_many():
+    error = refused("two\n", ("a.pdf", TEXT_ONLY), ("b.pdf", text_pdf(TEXT)))
+
+    assert error.code == "several_invoices"
+
+
+def test_a_pdf_that_is_no_invoice_is_passed_over():
+    terms = text_pdf("Terms and conditions\nPay within 30 days\n")
+
+    assert read_mail("\n", ("terms.pdf", terms), ("a.pdf", TEXT_ONLY))["number"] == "NL-2026-1183"
+
+
+def test_a_mail_whose_attachments_cannot_be_read_names_them():
+    error = refused(
+        "How are you?\n", ("winmail.dat", b"\x78\x9f\x3e\x22"), ("scan.jpg", b"\xff\xd8")
+    )
+
+    assert (error.code, error.got) == ("no_invoice_found", "none beside 'winmail.dat, scan.jpg'")
 
 
 def test_the_same_invoice_twice_is_one():

@@ -281,10 +281,63 @@ def test_what_the_supplier_collects_for_others_is_paid_with_the_invoice():
     assert read_text(text)["totals"]["third_party"] == 1000
 
 
-def test_japanese_yen_have_no_decimals():
-    text = PLAIN_UBL.replace("CAD", "JPY").replace("100.00", "100")
+@pytest.mark.parametrize(
+    ("currency", "written", "minor_units"),
+    [("JPY", "100", 100), ("JPY", "100.00", 100), ("KWD", "100.125", 100125), ("TND", "7.5", 7500)],
+)
+def test_the_currency_decides_how_fine_an_amount_is(currency, written, minor_units):
+    text = PLAIN_UBL.replace("CAD", currency).replace("100.00", written)
 
-    assert read_text(text)["totals"]["payable"] == 100
+    assert read_text(text)["totals"]["payable"] == minor_units
+
+
+@pytest.mark.parametrize(
+    ("currency", "written", "expected"),
+    [
+        ("JPY", "100.50", "an amount of JPY with no decimals"),
+        ("KWD", "100.1255", "an amount of KWD with 3 decimals"),
+        ("EUR", "100.005", "an amount of EUR with 2 decimals"),
+    ],
+)
+def test_a_total_finer_than_its_currency_is_refused_by_its_path(currency, written, expected):
+    error = refused(PLAIN_UBL.replace("CAD", currency).replace("100.00", written))
+
+    assert (error.code, error.field, error.expected) == (
+        "too_precise",
+        "cac:LegalMonetaryTotal/cbc:PayableAmount",
+        expected,
+    )
+
+
+def test_a_line_finer_than_its_currency_is_rounded():
+    text = PLAIN_UBL.replace(
+        '<cbc:LineExtensionAmount currencyID="CAD">100.00',
+        '<cbc:LineExtensionAmount currencyID="CAD">99.995',
+    )
+
+    assert read_text(text)["lines"][0]["amount"] == 10000
+
+
+def test_a_tax_total_that_is_repeated_without_its_subtotals_counts_once():
+    text = ACME.replace(
+        "<cac:LegalMonetaryTotal>",
+        '<cac:TaxTotal><cbc:TaxAmount currencyID="EUR">999.86</cbc:TaxAmount></cac:TaxTotal>'
+        "<cac:LegalMonetaryTotal>",
+    )
+
+    assert read_text(text)["totals"]["tax_total"] == 99986
+
+
+def test_a_danish_profile_may_call_the_tax_the_total_without_tax():
+    text = PLAIN_UBL.replace(
+        "<cbc:ID>123</cbc:ID>",
+        "<cbc:CustomizationID>OIOUBL-2.02</cbc:CustomizationID><cbc:ID>123</cbc:ID>",
+    ).replace(
+        "<cbc:PayableAmount",
+        '<cbc:TaxExclusiveAmount currencyID="CAD">0.00</cbc:TaxExclusiveAmount><cbc:PayableAmount',
+    )
+
+    assert read_text(text)["totals"]["tax_exclusive"] == 10000
 
 
 PLAIN_UBL = """<Invoice xmlns="urn:oasis:names:specification:ubl:schema:xsd:Invoice-2"

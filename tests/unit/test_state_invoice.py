@@ -81,6 +81,22 @@ def test_a_line_that_is_not_quantity_times_price_is_a_doubt_elsewhere(invoice):
     assert "2928.00 EUR" in doubt
 
 
+def test_taxable_amounts_that_miss_the_net_total_are_refused(invoice):
+    invoice["taxes"][0]["taxable"] += 100
+
+    with pytest.raises(WrongTotalError, match="taxable amounts"):
+        check_invoice(invoice)
+
+
+def test_taxable_amounts_that_miss_the_net_total_are_a_doubt_in_an_extension(invoice):
+    invoice["taxes"][0]["taxable"] += 100
+    invoice["profile"] = "urn:cen.eu:en16931:2017#conformant#urn:example:extension"
+
+    (doubt,) = check_invoice(invoice)
+
+    assert "taxable amounts" in doubt
+
+
 def test_a_tax_far_from_its_rate_is_refused(invoice):
     invoice["taxes"][0]["tax"] += 1000
     invoice["totals"]["tax_total"] += 1000

@@ -345,7 +345,7 @@ def _summed(settlement: Node, name: str, currency: str, *, stated: bool = False)
     for node in settlement.each(f"{_SUMMATION}/ram:{name}"):
         code = node.attribute("currencyID")
         if code == currency or (code is None and not stated):
-            return node.amount(".", currency)
+            return node.amount(".", currency, exact=True)
     return None
 
 
@@ -354,7 +354,7 @@ def _required_sum(settlement: Node, name: str, currency: str, expected: str) -> 
     if amount is None:
         # Nothing in the document's currency: a total in another one is the better thing to report.
         path = f"{_SUMMATION}/ram:{name}"
-        return settlement.require_amount(path, currency, expected)
+        return settlement.require_amount(path, currency, expected, exact=True)
     return amount
 
 

@@ -122,8 +122,8 @@ def read_pdf(content: bytes) -> Invoice:
 def read_mail(content: bytes) -> Invoice:
     """Return the best invoice of an e-mail: XML, then PDF with XML, then PDF, then text.
 
-    An attachment that is an e-invoice decides: an error in it is the mail's error, and two
-    different ones are too many. Of the others the first that reads as an invoice is taken.
+    An attachment that is an e-invoice decides: an error in it is the mail's error. Of the others
+    those that do not read as an invoice are passed over. Two different invoices are too many.
 
     Raises:
         DocumentError: no part can be taken as an invoice; the error of the best one.
@@ -139,21 +139,31 @@ def read_mail(content: bytes) -> Invoice:
     ]
     if structured:
         return _only([_within(name, data, reader) for name, data, reader in structured])
-    attempts: list[Callable[[], Invoice]] = [
-        partial(_within, part.name, part.content, read_pdf) for part in pdfs
-    ]
-    attempts += [
-        partial(_checked_text, eml.part_text(part), mail)
-        for part in files
-        if part.media_type == "text/plain"
-    ]
-    attempts.append(partial(_checked_text, mail.body, mail))
+    texts = [part for part in files if part.media_type == "text/plain" and part not in pdfs]
+    attempts: tuple[list[Callable[[], Invoice]], ...] = (
+        [partial(_within, part.name, part.content, read_pdf) for part in pdfs],
+        [partial(_checked_text, eml.part_text(part), mail) for part in texts],
+        [partial(_checked_text, mail.body, mail)],
+    )
     errors: list[DocumentError] = []
-    for attempt in attempts:
-        try:
-            return attempt()
-        except DocumentError as error:
-            errors.append(error)
+    for group in attempts:
+        invoices: list[Invoice] = []
+        for attempt in group:
+            try:
+                invoices.append(attempt())
+            except DocumentError as error:
+                errors.append(error)
+        if invoices:
+            return _only(invoices)
+    others = [part.name for part in mail.attachments if part not in pdfs and part not in texts]
+    if others and errors[0].code == "no_invoice_found":
+        raise UnreadableDocumentError(
+            "document",
+            expected="an invoice as XML, PDF or text in the e-mail",
+            got=f"none beside {shortened(', '.join(others))}",
+            code="no_invoice_found",
+            way_out="ask the sender for it in one of these",
+        )
     raise errors[0]
 
 

@@ -1,4 +1,4 @@
-"""Invoices in plain text: labels and layouts common in English, German, Norwegian and French.
+"""Invoices in plain text: labels and layouts common in the languages of `text_labels`.
 
 Rules find what a reader's eye finds: a label and what stands beside or below it, rows where
 quantity x price makes the amount, totals that add up. What they are not sure of goes into the
@@ -35,6 +35,7 @@ from nodes.services.documents.text_labels import (
     SUPPLIER_NUMBER_LABELS,
     TAX_NUMBER,
     TITLE,
+    TITLE_FROM,
     TOTAL_KINDS,
     VAT,
     WORDS,
@@ -62,6 +63,7 @@ from state.invoice import (
     References,
     TaxSubtotal,
     Totals,
+    name_unidentified,
     party_id,
     vat_identifier,
 )
@@ -102,7 +104,7 @@ def read_text(text: str, *, sender: str | None = None, sent_on: str | None = Non
         sent_on: the day it was sent, ISO 8601, for a text without a date.
 
     Raises:
-        MissingFieldError: no number, date, currency, total, supplier or identifier of it.
+        MissingFieldError: no number, date, currency, total or supplier.
         InvalidFieldError: a date that no calendar has.
         UnreadableDocumentError: nothing in it says that it is an invoice.
     """
@@ -138,7 +140,7 @@ def read_text(text: str, *, sender: str | None = None, sent_on: str | None = Non
         kind=kind,
         type_code="381" if kind == "credit_note" else "380",
         number=number,
-        supplier_id=party_id(supplier) or "",
+        supplier_id=supplier["id"] or "",
         supplier_name=supplier["name"] or "",
         issue_date=issue_date,
         due_date=_day(reading, DUE_LABELS, "due date"),
@@ -225,7 +227,7 @@ def _below(
     if position + 1 >= len(rows):
         return None
     nearest = min(rows[position + 1].cells, key=lambda cell: abs(cell.start - start))
-    return value.match(nearest.text) if abs(nearest.start - start) <= 8 else None
+    return value.match(nearest.text.lstrip(" :#")) if abs(nearest.start - start) <= 8 else None
 
 
 def _first(
@@ -286,10 +288,13 @@ def _outside_buyer(rows: list[Row], buyer_rows: dict[int, int]) -> str:
     return "\n".join(kept)
 
 
+_BUYERS_OWN = re.compile(
+    r"(?:customer|client|buyer|your|ihre|kunden?|deres|votre|uw|klant|er|köparens)\b", re.IGNORECASE
+)
+
+
 def _speaks_of_buyer(text: str) -> bool:
-    return bool(
-        re.match(r"(?:customer|client|buyer|your|ihre|kunden?|deres|votre)\b", text, re.IGNORECASE)
-    )
+    return _BUYERS_OWN.match(text) is not None
 
 
 def _supplier(reading: _Reading, buyer_rows: dict[int, int], sender: str | None) -> Party:
@@ -316,13 +321,7 @@ def _supplier(reading: _Reading, buyer_rows: dict[int, int], sender: str | None)
     party["tax_id"] = tax_number[1].strip() if tax_number else None
     party["email"] = email[0] if email else None
     party["id"] = party_id(party)
-    if party["id"] is None:
-        raise MissingFieldError(
-            "supplier identifier",
-            expected="a VAT identifier, registration number, GLN, 'Supplier no.' or IBAN",
-            code="missing_supplier_id",
-            way_out="ask the supplier for an invoice that carries one",
-        )
+    reading.warnings += name_unidentified(party)
     return party
 
 
@@ -353,7 +352,7 @@ def _letterhead(rows: list[Row]) -> str | None:
             page = re.match(r"(?:page|seite|side)\b", words, re.IGNORECASE)
             if plain_words and not title and not page:
                 return words
-    return None
+    return next((found[1] for row in rows[:15] if (found := TITLE_FROM.match(row.text))), None)
 
 
 def _party(name: str | None) -> Party:
@@ -445,7 +444,7 @@ def _stated_totals(reading: _Reading, skipped: set[int]) -> list[_Stated]:
                 label, pending = (kind, cell.text), None
             found = numbers(cell.text, reading.mark)
             if label is not None and found:
-                amount = checked_amount(found[-1][0], reading.currency, label[1])
+                amount = checked_amount(found[-1][0], reading.currency, label[1], exact=True)
                 pending = _Stated(label[0], amount, percentage(label[1]), label[1])
         stated += [pending] if pending else []
     return stated

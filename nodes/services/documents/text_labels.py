@@ -1,4 +1,4 @@
-"""Labels and forms that invoices in English, German, Norwegian and French use."""
+"""Labels and forms of invoices in English, German, French, Dutch and the Nordic languages."""
 
 import re
 
@@ -20,12 +20,14 @@ NUMBER_LABELS = (
     ),
     _label(
         r"faktura\s?-?(?:nummer|nr|no)\.?",
-        r"(?:kreditnota|kreditfaktura)\s?-?(?:nummer|nr)?\.?",
+        r"(?:kreditnota|kreditfaktura|creditnota)\s?-?(?:nummer|nr)?\.?",
+        r"(?:factuur|creditfactuur)\s?-?(?:nummer|nr)\.?",
         rf"facture\s*{_NO}",
         rf"avoir\s*{_NO}",
         r"(?:n°|numéro)\s*(?:de\s+)?(?:la\s+)?facture",
     ),
-    _label("invoice", "credit note", "credit memo", "rechnung", "gutschrift", "faktura", "facture"),
+    _label("invoice", "credit note", "credit memo", "rechnung", "gutschrift"),
+    _label("faktura", "facture", "factuur", "creditfactuur"),
 )
 ISSUE_LABELS = (
     _label(
@@ -35,7 +37,8 @@ ISSUE_LABELS = (
         r"rechnungsdatum",
         r"ausstellungsdatum",
         r"belegdatum",
-        r"faktura-?dato",
+        r"faktura-?dat(?:o|um)",
+        r"factuur-?\s?datum",
         r"date\s+(?:de\s+(?:la\s+)?facture|de\s+facturation|d'émission)",
     ),
     _label("dated", "date", "datum", "dato", "le", "du", "vom", "von"),
@@ -48,13 +51,23 @@ DUE_LABELS = (
         r"fällig(?:keit(?:sdatum)?|\s+(?:am|bis|zum))?",
         r"zahlbar\s+bis(?:\s+zum)?",
         r"forfalls?(?:dato)?",
+        r"förfallo(?:dag|datum)",
+        r"verval(?:datum|dag)",
+        r"(?:uiterste\s+)?betaaldatum",
+        r"te\s+betalen\s+(?:voor|vóór|uiterlijk)",
+        r"betales\s+senest",
         r"betalingsfrist",
         r"(?:date\s+d')?échéance(?:\s+le)?",
         r"à\s+payer\s+avant(?:\s+le)?",
     ),
 )
 DELIVERY_LABELS = (
-    _label(r"deliver(?:y|ed)(?:\s+(?:date|on))?", "lieferdatum", "leistungsdatum", "leveringsdato"),
+    _label(
+        r"deliver(?:y|ed)(?:\s+(?:date|on))?",
+        r"(?:liefer|leistungs|lever|leverans)datum",
+        "leveringsdat(?:o|um)",
+        r"date\s+de\s+livraison",
+    ),
 )
 ORDER_LABELS = (
     _label(
@@ -63,6 +76,8 @@ ORDER_LABELS = (
         r"your\s+order",
         r"(?:ihre\s+)?bestell(?:ung|-?nummer|-?nr)\.?(?:\s+nr\.?)?",
         r"(?:deres\s+)?(?:bestilling|ordre|innkjøpsordre)s?-?(?:nummer|nr)\.?",
+        r"(?:er\s+)?(?:beställnings?|order|inköpsorder)s?-?\s?(?:nummer|nr)\.?",
+        r"(?:uw\s+)?(?:bestel|inkooporder|bestelling)-?\s?(?:nummer|nr)\.?",
         r"(?:bon\s+de\s+)?commande(?:\s*(?:n°|numéro))?",
     ),
 )
@@ -71,7 +86,9 @@ BUYER_REFERENCE_LABELS = (
         r"(?:your|buyer|customer)\s+ref(?:erence)?\.?",
         r"ihre?\s+(?:referenz|zeichen)",
         r"leitweg-?id",
-        r"deres\s+ref(?:eranse)?\.?",
+        r"deres\s+ref(?:er[ae]nse)?\.?",
+        r"er\s+referens",
+        r"uw\s+(?:referentie|kenmerk)",
         r"votre\s+référence",
     ),
 )
@@ -80,7 +97,8 @@ COST_LABELS = (
         r"cost\s+cent(?:re|er)",
         r"accounting\s+(?:cost|code)",
         r"kostenstelle",
-        r"kostnadssted",
+        r"kostnadss(?:ted|tälle)",
+        r"kostenplaats",
         r"centre\s+de\s+coûts?",
     ),
 )
@@ -90,6 +108,7 @@ CONTRACT_LABELS = (
         r"vertrags?(?:-?nummer|-?nr)?\.?",
         r"kontrakt(?:s?nummer|snr)?\.?",
         r"contrat(?:\s*(?:n°))?",
+        r"(?:avtals|contract)-?(?:nummer|nr)\.?",
     ),
 )
 PRECEDING_LABELS = (
@@ -97,20 +116,22 @@ PRECEDING_LABELS = (
         r"(?:original|credits|corrects|for|preceding|regarding|ref(?:erence)?)\s+"
         rf"invoice\s*(?:{_NO})?",
         r"zu(?:r)?\s+rechnung(?:\s+(?:nr|nummer)\.?)?",
-        r"gjelder\s+faktura(?:\s?nr\.?)?",
+        r"(?:gjelder|avser|vedrører)\s+faktura(?:\s?nr\.?)?",
+        r"betreft\s+factuur(?:\s?(?:nummer|nr)\.?)?",
         r"(?:sur|relatif\s+à)\s+(?:la\s+)?facture(?:\s*(?:n°))?",
     ),
 )
 SUPPLIER_LABELS = (
     _label("supplier", "seller", "vendor", "from", "lieferant", "verkäufer", "rechnungssteller"),
     _label("leverandør", "selger", "fra", "fournisseur", "vendeur", "émetteur", "von"),
+    _label("leverancier", "verkoper", "leverantör", "säljare", "från", "sælger"),
 )
 SUPPLIER_NUMBER_LABELS = (
     _label(
         rf"(?:supplier|vendor|creditor)\s*{_NO}",
         r"(?:supplier|vendor)\s+code",
         r"(?:lieferanten|kreditoren)-?\s?(?:nummer|nr)\.?",
-        r"leverandør-?(?:nummer|nr)\.?",
+        r"(?:leverandør|leverantörs?|leveranciers?|crediteur)-?\s?(?:nummer|nr)\.?",
         r"(?:n°|code|numéro)\s*fournisseur",
     ),
 )
@@ -131,6 +152,16 @@ BUYER_LABELS = (
         "client",
         "acheteur",
         "destinataire",
+        r"facturé\s+à",
+        r"factuuradres",
+        r"factureren\s+aan",
+        "klant",
+        "koper",
+        "afnemer",
+        r"faktureras",
+        r"fakturaadress",
+        "köpare",
+        "køber",
     ),
 )
 
@@ -193,19 +224,28 @@ NAME = re.compile(r"[^\W\d_][^:]*$")
 EMAIL = re.compile(r"[\w.+-]+@[\w-]+(?:\.[\w-]+)+")
 
 CREDIT_TITLE = re.compile(
-    r"(?:credit\s+(?:note|memo)|(?:rechnungskorrektur|stornorechnung|gutschrift)|kreditnota"
-    r"|kreditfaktura|(?:facture\s+d')?avoir|note\s+de\s+crédit)\b",
+    r"(?:credit\s+(?:note|memo)|(?:rechnungskorrektur|stornorechnung|gutschrift)|[kc]reditnota"
+    r"|kreditfaktura|creditfactuur|(?:facture\s+d')?avoir|note\s+de\s+crédit)\b",
     re.IGNORECASE,
 )
 TITLE = re.compile(
-    r"(?:tax\s+|vat\s+|commercial\s+)?(?:invoice|rechnung|faktura|facture)\b", re.IGNORECASE
+    r"(?:tax\s+|vat\s+|commercial\s+)?(?:invoice|rechnung|faktura|facture|factuur)\b", re.IGNORECASE
 )
+TITLE_FROM = re.compile(
+    rf"\s*(?:{TITLE.pattern}).{{0,60}}?\s(?:from|von|fra|från|van|de)\s+([^\W\d_][^:]*?)\s*$",
+    re.IGNORECASE,
+)
+"""A title that names the supplier: `Invoice INV-77 from Acme Ltd`."""
 
-_WITHOUT = r"(?:excl?(?:uding|\.)?|ex\.?|before|without|exkl\.?|ohne|eks(?:kl)?\.?|uten|hors)"
-_WITH = r"(?:incl?(?:uding|\.)?|inkl\.?|inklusive|med|with)"
+_WITHOUT = (
+    r"(?:excl?(?:uding|usief|\.)?|ex\.?|before|without|exkl(?:usive)?\.?|ohne|eks(?:kl(?:usiv)?)?\.?"
+    r"|uten|utan|uden|zonder|hors)"
+)
+_WITH = r"(?:incl?(?:uding|usief|\.)?|inkl(?:usiv)?\.?|inklusive|med|with)"
+_SUM_WORD = r"total|amount|sum|summ[ae]|totalt?|totaal|bedrag|bel[øo]pp?|gesamt(?:betrag)?"
 _TAX_WORD = (
     r"(?:vat|sales\s+tax|tax(?:es)?|gst|mwst\.?|m\.?w\.?st\.?|ust\.?|umsatzsteuer|mehrwertsteuer"
-    r"|mva\.?|merverdiavgift|moms|t\.?v\.?a\.?)"
+    r"|mva\.?|merverdiavgift|moms|mervärdesskatt|t\.?v\.?a\.?|b\.?t\.?w\.?|omzetbelasting)"
 )
 TOTAL_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
@@ -215,7 +255,9 @@ TOTAL_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"(?:please\s+pay|to\s+pay|payable)",
             r"zu\s+zahlen(?:der\s+betrag)?",
             r"zahlbetrag",
-            r"å\s+betale",
+            r"(?:å|at|att)\s+betal[ea]",
+            r"te\s+betalen(?:\s+bedrag)?",
+            r"(?:openstaand|verschuldigd)\s+bedrag",
             r"(?:net|reste|total|montant)\s+à\s+payer",
         ),
     ),
@@ -226,7 +268,8 @@ TOTAL_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"(?:deposit|prepayment|prepaid)",
             r"(?:geleistete\s+)?anzahlung",
             r"bereits\s+(?:be|ge)zahlt",
-            r"forskudd",
+            r"forskudd|förskott|forudbetalt|betalat",
+            r"(?:reeds\s+)?(?:vooruit)?betaald|aanbetaling|voorschot",
             r"acompte",
         ),
     ),
@@ -235,11 +278,12 @@ TOTAL_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
         _label(
             r"sub-?\s?total",
             r"net(?:\s+(?:total|amount|sum))?",
-            rf"(?:total|amount|sum|summe|totalt?|beløp|gesamt(?:betrag)?)\s+{_WITHOUT}\s*{_TAX_WORD}?",
+            rf"(?:{_SUM_WORD})\s+{_WITHOUT}\s*{_TAX_WORD}?",
+            rf"{_WITHOUT}\s+{_TAX_WORD}",
             r"total\s+net",
             r"zwischensumme",
             r"(?:summe\s+|gesamt\s+)?netto(?:betrag|summe|beløp|total)?",
-            r"delsum",
+            r"delsumma?|subtota(?:al|l)|nettobelopp",
             r"(?:total|montant)\s+(?:h\.?t\.?|net\s+h\.?t\.?)",
             r"sous-?total(?:\s+h\.?t\.?)?",
         ),
@@ -247,7 +291,7 @@ TOTAL_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
     (
         "inclusive",
         _label(
-            rf"(?:total|amount|sum|summe|totalt?|beløp|gesamt(?:betrag|summe)?)\s*"
+            rf"(?:{_SUM_WORD}|gesamtsumme)\s*"
             rf"\(?{_WITH}[^\d\n]*(?:{_TAX_WORD})?",
             r"gross(?:\s+(?:total|amount))?",
             r"(?:grand|invoice)\s+total",
@@ -257,22 +301,24 @@ TOTAL_KINDS: tuple[tuple[str, re.Pattern[str]], ...] = (
             r"(?:rechnungs|end)(?:betrag|summe)",
             r"(?:total|montant)\s+t\.?t\.?c\.?",
             r"fakturabeløp",
-            r"totalbeløp",
+            r"totalbeløp|totalbelopp|bruttobelopp|fakturabelopp",
+            r"(?:totaal|factuur)bedrag|factuur\s?totaal",
         ),
     ),
-    ("discount", _label("discount", "rabatt", "remise", "nachlass")),
+    ("discount", _label("discount", "rabatt?", "remise", "nachlass", "korting")),
     (
         "charge",
         _label(
             r"(?:shipping|delivery|postage|freight|carriage)(?:\s+(?:cost|charge|fee)s?)?",
             r"(?:versand|liefer|transport)(?:kosten|gebühr)",
             "fracht",
-            "frakt",
+            "frakt(?:kostnad)?|fragt",
+            r"(?:verzend|vracht)kosten",
             r"frais\s+de\s+(?:port|livraison)",
         ),
     ),
     ("tax", _label(rf"(?:total\s+)?{_TAX_WORD}")),
-    ("total", _label("total", "totalt", "sum", "summe", "gesamt", "totaal")),
+    ("total", _label("total", "totalt", "summ?[ae]?", "i alt", "gesamt", "totaal")),
 )
 NOT_A_TAX = re.compile(
     rf"{_TAX_WORD}[\s./-]*(?:reg(?:istration)?|id|ident\w*|{_NO}(?!\w)|invoice|date|point|exempt)",

@@ -19,15 +19,17 @@ _HEADINGS = tuple(
     re.compile(rf"\b(?:{words})\b", re.IGNORECASE)
     for words in (
         "description|item|product|service|article|beschreibung|bezeichnung|artikel|leistung"
-        "|beskrivelse|vare|varenavn|tekst|désignation|libellé",
-        "qty|quantity|hours|menge|anzahl|antall|quantité|qté|units",
-        "price|rate|einzelpreis|preis|pris|enhetspris|prix",
-        "amount|total|sum|betrag|gesamt|gesamtpreis|summe|beløp|montant",
+        "|beskrivelse|vare|varenavn|tekst|désignation|libellé|omschrijving|beschrijving"
+        "|beskrivning|benämning|artiklar|tjänst",
+        "qty|quantity|hours|menge|anzahl|antall?|quantité|qté|units|aantal|hoeveelheid",
+        "price|rate|einzelpreis|preis|pris|enhetspris|prix|prijs|stuksprijs|tarief|[aàá]-pris",
+        "amount|total|sum|betrag|gesamt|gesamtpreis|summe|beløp|montant|bedrag|totaal|summa|belopp",
     )
 )
 _UNIT = re.compile(
-    r"\s?(pcs?|pieces?|stk|st|stück|pièces?|ea|each|units?|h|hrs?|hours?|std|stunden?|timer?|heures?"
-    r"|days?|tage?|dager?|jours?|months?|monate?|måneder?|mois|kg|g|l|m|m2|km|box(?:es)?|packs?"
+    r"\s?(pcs?|pieces?|stuks?|stk|styck|st|stück|pièces?|ea|each|units?|h|hrs?|hours?|std|stunden?|timer?|heures?"
+    r"|uur|uren|timmar|tim"
+    r"|days?|tage?|dage[nr]?|dagar|jours?|months?|monate?|maanden|måneder?|månader|mois|kg|g|l|m|m2|km|box(?:es)?|packs?"
     r"|licen[cs]es?|users?|set|sets)\b\.?",
     re.IGNORECASE,
 )

@@ -1,4 +1,4 @@
-"""Numbers, days and currencies as people write them in English, German, Norwegian and French."""
+"""Numbers, days and currencies as people write them in the languages of `text_labels`."""
 
 import re
 from collections import Counter
@@ -31,14 +31,14 @@ _MONTHS = {
     name: number
     for number, names in enumerate(
         (
-            "january jan januar jänner janvier janv",
+            "january jan januar januari jänner janvier janv",
             "february feb februar februari février fevrier févr fév",
-            "march mar märz mrz mars",
+            "march mar märz mrz mars marts maart mrt",
             "april apr avril avr",
-            "may mai maj",
+            "may mai maj mei",
             "june jun juni juin",
             "july jul juli juillet juil",
-            "august aug août aout",
+            "august aug augusti augustus août aout",
             "september sep sept septembre",
             "october oct oktober okt octobre",
             "november nov novembre",
@@ -53,17 +53,22 @@ DAY = re.compile(
     rf"""(?<!\d)(?:
         (?P<iso>\d{{4}}-\d{{1,2}}-\d{{1,2}})
       | (?P<a>\d{{1,2}})\s?[./-]\s?(?P<b>\d{{1,2}})\s?[./-]\s?(?P<year>\d{{4}}|\d{{2}})
-      | (?P<day>\d{{1,2}})(?:\.|st|nd|rd|th|er)?\s+(?:of\s+)?
+      | (?P<day>\d{{1,2}})(?:\.|st|nd|rd|th|er|:e)?\s+(?:of\s+)?
         (?P<month>{_MONTH})\.?,?\s+(?P<y1>\d{{4}})
-      | (?P<month2>{_MONTH})\.?\s+(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?,?\s+(?P<y2>\d{{4}})
+      | (?P<month2>{_MONTH})\.?\s+(?P<day2>\d{{1,2}})(?:st|nd|rd|th)?\s?,?\s+(?P<y2>\d{{4}})
     )(?!\d)""",
     re.VERBOSE | re.IGNORECASE,
 )
 
-_CODE = "|".join(sorted(CURRENCIES))
-_CODED = re.compile(rf"(?<![A-Za-z])({_CODE})\s?[-(]?\d|\d\s?({_CODE})(?![A-Za-z])")
+_ACCOUNTING_CODES = frozenset(
+    {"BOV", "CHE", "CHW", "CLF", "COU", "MXV", "USN", "UYI", "UYW", "XAD"}
+)
+"""Codes that nobody is paid in; a Swiss company's number begins with one of them."""
+_CODE = "|".join(sorted(CURRENCIES.keys() - _ACCOUNTING_CODES))
+_CODED = re.compile(rf"(?<![A-Za-z])({_CODE})\s?[-(]?\d|(?<!\w)\d[\d.,']*\s?({_CODE})(?![A-Za-z])")
 _NAMED = re.compile(
-    rf"\b(?:currency|währung|valuta|devise|monnaie)\b[^A-Za-z\n]{{0,20}}({_CODE})\b", re.IGNORECASE
+    rf"\b(?:currency|währung|valuta|munteenheid|devise|monnaie)\b[^A-Za-z\n]{{0,20}}({_CODE})\b",
+    re.IGNORECASE,
 )
 _SIGNS = (
     (re.compile(r"€"), "EUR"),
@@ -76,12 +81,13 @@ _SIGNS = (
     (re.compile(r"\bzł"), "PLN"),
     (re.compile(r"\bKč"), "CZK"),
     (re.compile(r"\bFr\.\s?\d"), "CHF"),
+    (re.compile(r"₹|\bRs\.?\s?\d"), "INR"),
 )
 _CROWN = re.compile(r"\bkr\b\.?|\d,-", re.IGNORECASE)
 _CROWNS = (
     (re.compile(r"\bmva\b|\borg\.?\s?nr|\bnorge\b|\bNO\s?\d{9}|kontonummer", re.IGNORECASE), "NOK"),
     (re.compile(r"\bcvr\b|\bdanmark\b", re.IGNORECASE), "DKK"),
-    (re.compile(r"bankgiro|f-skatt|\bsverige\b|\bSE\d{12}", re.IGNORECASE), "SEK"),
+    (re.compile(r"bankgiro|plusgiro|f-skatt|\bsverige\b|\bSE\s?\d{12}", re.IGNORECASE), "SEK"),
 )
 
 

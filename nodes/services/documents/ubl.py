@@ -247,12 +247,17 @@ def _allowance(node: Node, currency: str) -> Allowance:
 
 def _taxes(document: Node, currency: str) -> tuple[list[TaxSubtotal], int | None]:
     totals = [node for node in document.each("cac:TaxTotal") if _in_currency(node, currency)]
+    # Where tax is accounted in the document's own currency too, that total repeats the first one
+    # without its subtotals.
+    totals = [node for node in totals if node.find("cac:TaxSubtotal")] or totals
     subtotals = [
         _tax_subtotal(node, currency) for total in totals for node in total.each("cac:TaxSubtotal")
     ]
     if not totals:
         return subtotals, None
-    amounts = [node.require_amount("cbc:TaxAmount", currency, "the tax") for node in totals]
+    amounts = [
+        node.require_amount("cbc:TaxAmount", currency, "the tax", exact=True) for node in totals
+    ]
     return subtotals, sum(amounts)
 
 
@@ -298,17 +303,17 @@ def _totals(
 
     def amount(name: str, meaning: str) -> int | None:
         if demanding:
-            return node.require_amount(name, currency, meaning)
-        return node.amount(name, currency)
+            return node.require_amount(name, currency, meaning, exact=True)
+        return node.amount(name, currency, exact=True)
 
-    payable = node.require_amount("cbc:PayableAmount", currency, "the amount due")
+    payable = node.require_amount("cbc:PayableAmount", currency, "the amount due", exact=True)
     line_total = amount("cbc:LineExtensionAmount", "the sum of the lines")
     tax_exclusive = amount("cbc:TaxExclusiveAmount", "the total without tax")
     tax_inclusive = amount("cbc:TaxInclusiveAmount", "the total with tax")
-    allowance_total = node.amount("cbc:AllowanceTotalAmount", currency)
-    charge_total = node.amount("cbc:ChargeTotalAmount", currency)
-    prepaid = node.amount("cbc:PrepaidAmount", currency) or 0
-    rounding = node.amount("cbc:PayableRoundingAmount", currency) or 0
+    allowance_total = node.amount("cbc:AllowanceTotalAmount", currency, exact=True)
+    charge_total = node.amount("cbc:ChargeTotalAmount", currency, exact=True)
+    prepaid = node.amount("cbc:PrepaidAmount", currency, exact=True) or 0
+    rounding = node.amount("cbc:PayableRoundingAmount", currency, exact=True) or 0
     third_party = _third_party(document, currency)
     if allowance_total is None and not demanding:
         allowance_total = sum(a["amount"] for a in allowances if not a["charge"])
@@ -316,7 +321,7 @@ def _totals(
         charge_total = sum(a["amount"] for a in allowances if a["charge"])
     if line_total is None:
         line_total = sum(line["amount"] for line in lines)
-    if tax_exclusive is None:
+    if tax_exclusive is None or _is_oioubl(document):
         tax_exclusive = line_total - (allowance_total or 0) + (charge_total or 0)
     if tax_inclusive is None:
         tax_inclusive = payable + prepaid - rounding - third_party
@@ -335,6 +340,11 @@ def _totals(
         third_party=third_party,
         payable=payable,
     )
+
+
+def _is_oioubl(document: Node) -> bool:
+    # The Danish profile of UBL 2.0 keeps the tax itself in the total "exclusive of" tax.
+    return (document.text("cbc:CustomizationID") or "").startswith("OIOUBL")
 
 
 def _third_party(document: Node, currency: str) -> int:

@@ -169,11 +169,12 @@ class Node:
         value = self.decimal(path)
         return None if value is None else decimal_text(value)
 
-    def amount(self, path: str, currency: str) -> int | None:
+    def amount(self, path: str, currency: str, *, exact: bool = False) -> int | None:
         """Return the amount at a path in minor units of a currency, or None when absent.
 
         Raises:
-            InvalidFieldError: no decimal, too large, or said to be in another currency.
+            InvalidFieldError: no decimal, too large, said to be in another currency, or with
+                `exact` finer than the currency's minor unit.
         """
         found = self.find(path)
         value = self.decimal(path)
@@ -187,16 +188,18 @@ class Node:
                 got=shortened(stated),
                 code="currency_mismatch",
             )
-        return checked_amount(value, currency, found.path)
+        return checked_amount(value, currency, found.path, exact=exact)
 
-    def require_amount(self, path: str, currency: str, expected: str) -> int:
+    def require_amount(
+        self, path: str, currency: str, expected: str, *, exact: bool = False
+    ) -> int:
         """Return the amount at a path in minor units of a currency.
 
         Raises:
             MissingFieldError: it is absent or empty.
             InvalidFieldError: see `amount`.
         """
-        amount = self.amount(path, currency)
+        amount = self.amount(path, currency, exact=exact)
         if amount is None:
             raise MissingFieldError(
                 self.name(path), expected=f"{expected} in {currency}", code="missing_amount"
@@ -252,11 +255,15 @@ class Node:
         return None if text is None else checked_date(text, self.name(path))
 
 
-def checked_amount(value: Decimal, currency: str, field: str) -> int:
+def checked_amount(value: Decimal, currency: str, field: str, *, exact: bool = False) -> int:
     """Return an amount in minor units of a currency, rounded half away from zero.
 
+    Parts of a document (lines, allowances, tax per rate) may be finer than the currency and are
+    rounded, as several national standards do; its totals are money that changes hands.
+
     Raises:
-        InvalidFieldError: the currency is unknown or the amount too large to be kept exact.
+        InvalidFieldError: the currency is unknown, the amount too large to be kept exact, or with
+            `exact` finer than the currency's minor unit.
     """
     if currency not in CURRENCIES:
         raise unknown_currency(currency, field)
@@ -267,6 +274,15 @@ def checked_amount(value: Decimal, currency: str, field: str) -> int:
             expected=f"{LARGEST_AMOUNT} minor units or less",
             got=shortened(str(value)),
             code="invalid_number",
+        )
+    if exact and value.scaleb(CURRENCIES[currency]) != amount:
+        decimals = CURRENCIES[currency]
+        raise InvalidFieldError(
+            field,
+            expected=f"an amount of {currency} with {decimals or 'no'} decimals",
+            got=shortened(decimal_text(value)),
+            code="too_precise",
+            way_out="ask the supplier for a corrected document",
         )
     return amount
 
