@@ -277,7 +277,11 @@ def access(connection: HTTPConnection) -> Access:
     return found
 
 
-AccessDependency = Annotated[Access, Depends(access)]
+async def _allowed(connection: HTTPConnection) -> Access:
+    return access(connection)  # a plain function would be sent to a thread
+
+
+AccessDependency = Annotated[Access, Depends(_allowed)]
 
 
 async def check_assistant(connection: HTTPConnection, assistant_id: str) -> None:

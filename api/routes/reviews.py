@@ -92,7 +92,7 @@ class Command:
         return state
 
 
-def _command(
+async def _command(
     response: Response,
     engine: EngineDependency,
     actor: ActorDependency,
