@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from urllib.parse import urlsplit
 
 from fastapi import Depends, FastAPI
 from starlette.middleware.cors import CORSMiddleware
@@ -15,7 +16,7 @@ from api.console.render import STATIC
 from api.custom_app import mounted_custom_app
 from api.extras import extra_routers, opened_extras
 from api.metrics import RequestMetrics
-from api.middleware import SameOrigin, SecurityHeaders
+from api.middleware import KnownHosts, SameOrigin, SecurityHeaders
 from api.reference import add_reference
 from api.routes import (
     assistants,
@@ -111,6 +112,7 @@ def create_app(settings: Settings, *, database_url: str) -> FastAPI:
     )
     app.state.settings = settings
     app.state.project = project
+    app.state.guard = guard
     problems.install(app)
     if not project.http.disable_meta:
         add_reference(app)
@@ -137,10 +139,18 @@ def create_app(settings: Settings, *, database_url: str) -> FastAPI:
             allow_private_network=True,
         )
     app.add_middleware(StrictBodies, max_bytes=settings.max_body_bytes, max_depth=options.max_depth)
-    app.add_middleware(SameOrigin, allowed_origins=origins)
+    app.add_middleware(SameOrigin, allowed_origins=origins, allowed_pattern=cors.allow_origin_regex)
+    if project.auth is None or settings.allowed_hosts:
+        app.add_middleware(KnownHosts, allowed=known_hosts(settings))
     app.add_middleware(SecurityHeaders)
     app.add_middleware(RequestMetrics)
     return app
+
+
+def known_hosts(settings: Settings) -> list[str]:
+    """Return the names that the operator has given the server."""
+    public = urlsplit(settings.public_url or "").hostname
+    return [*settings.allowed_hosts, *([public] if public else [])]
 
 
 def engine_options(settings: Settings, *, database_url: str, run_worker: bool) -> EngineOptions:

@@ -1,5 +1,6 @@
 """Request bodies: bounded, strict JSON, whatever content type the client calls it by."""
 
+import asyncio
 from collections.abc import Sequence
 
 from starlette.datastructures import Headers
@@ -12,11 +13,16 @@ from engine.values import decode_json
 JSON = b"application/json"
 # Studio and old JavaScript clients send JSON as text to spare themselves a preflight.
 JSON_BY_ANOTHER_NAME = frozenset({"", "text/plain"})
-BODY_METHODS = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# How long the next part of a body may take to come.
+READ_SECONDS = 30.0
 
 
 class BodyTooLargeError(Exception):
     """The body is larger than the server reads."""
+
+
+class BodyTooSlowError(Exception):
+    """The next part of the body does not come."""
 
 
 class StrictBodies:
@@ -24,17 +30,26 @@ class StrictBodies:
 
     Refused are NaN and infinities, numbers beyond 64 bits, keys given twice, half surrogate pairs
     and nesting beyond `max_depth`; the answer is a 422 with a pointer. Forms pass as they are,
-    within the same size.
+    within the same size. Whoever stops in the middle of a body for `read_seconds` is not waited
+    for.
     """
 
-    def __init__(self, app: ASGIApp, *, max_bytes: int, max_depth: int) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        max_bytes: int,
+        max_depth: int,
+        read_seconds: float = READ_SECONDS,
+    ) -> None:
         self.app = app
+        self.read_seconds = read_seconds
         self.max_bytes = max_bytes
         self.max_depth = max_depth
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
-        if scope["type"] != "http" or scope["method"] not in BODY_METHODS:
+        if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         try:
@@ -44,7 +59,12 @@ class StrictBodies:
             refusal = problem(413, "body-too-large", detail, {"max_bytes": self.max_bytes})
             await refusal(scope, receive, send)
             return
-        content_type = Headers(scope=scope).get("content-type", "").partition(";")[0].strip()
+        except BodyTooSlowError:
+            detail = f"the rest of the body did not come within {self.read_seconds:g} s"
+            await problem(408, "body-too-slow", detail)(scope, receive, send)
+            return
+        content_type = Headers(scope=scope).get("content-type", "").partition(";")[0]
+        content_type = content_type.strip().lower()
         is_json = content_type.endswith("json") or content_type in JSON_BY_ANOTHER_NAME
         if is_json and body:
             try:
@@ -62,7 +82,11 @@ class StrictBodies:
         messages: list[Message] = []
         body = bytearray()
         while True:
-            message = await receive()
+            try:
+                async with asyncio.timeout(self.read_seconds):
+                    message = await receive()
+            except TimeoutError as error:
+                raise BodyTooSlowError from error
             messages.append(message)
             if message["type"] != "http.request":
                 return messages, bytes(body)

@@ -32,6 +32,12 @@ def _origins(value: object) -> object:
     return tuple(named.get(part.strip(), part.strip()) for part in value.split(",") if part.strip())
 
 
+def _listed(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
 class Settings(BaseSettings):
     """What one process of Holdfast is told by its environment (`HOLDFAST_…`)."""
 
@@ -88,6 +94,12 @@ class Settings(BaseSettings):
         default=(),
         description="Web origins that may call the API, comma separated; `studio` names"
         " LangGraph Studio's. None by default: the console needs none.",
+    )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        default=(),
+        description="Names that the server goes by, besides that of public_url, comma separated;"
+        " `*.example.com` for all below one, `*` for any. Checked against DNS rebinding where no"
+        " `auth` is configured; IP addresses and names without a period always pass.",
     )
     prune_keep_last: PositiveInt | None = Field(
         default=20, description="Checkpoints kept per thread by the scheduled sweep."
