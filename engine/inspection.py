@@ -82,6 +82,15 @@ class NodeRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """How far a thread has come; `checkpoint_id` is its last one, None before the first."""
+
+    thread_id: str
+    status: str
+    checkpoint_id: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TableRecord:
     """A checkpoint table now; row counts are the server's estimates."""
 
@@ -196,13 +205,22 @@ class Inspection:
         return {row["node"]: NodeRecord(**row) for row in rows}
 
     async def places(
-        self, graph_id: str, *, limit: int, scope: Scope | None = None
-    ) -> list[tuple[str, str]]:
-        """Return threads that are at work, wait or failed, with their status."""
+        self,
+        graph_id: str,
+        *,
+        thread_id: str | None = None,
+        scope: Scope | None = None,
+        limit: int,
+    ) -> list[Place]:
+        """Return the threads of a graph that are at work, wait or failed; or one, as it is."""
         rows = await self._rows(
-            "list_places", graph_id=graph_id, limit=limit, scope=_containment(scope)
+            "list_places",
+            graph_id=graph_id,
+            thread_id=thread_id,
+            scope=_containment(scope),
+            limit=limit,
         )
-        return [(row["thread_id"], row["status"]) for row in rows]
+        return [Place(**row) for row in rows]
 
     async def effects(self, thread_id: str) -> Sequence[Mapping[str, Any]]:
         """Return the once-only side effects of a thread, where the project records them."""

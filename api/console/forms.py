@@ -17,7 +17,7 @@ Widget = Literal[
 ]  # fmt: skip
 
 LONG_TEXT = 80  # characters from which a text gets more than one line
-MAX_ROWS = 200
+MAX_ROWS = 5_000
 # Marks in a posted form that a checkbox or a list was there at all.
 PRESENT = "@present"
 _FORMATS: Mapping[str, Widget] = {"date": "date", "date-time": "datetime"}
@@ -68,6 +68,33 @@ def fields(schema: Mapping[str, Any], value: Any) -> tuple[Field, ...]:
     return root.children if root.widget == "group" else (root,)
 
 
+def free_field(value: Any) -> Field:
+    """Return the field of an answer that nobody described; `free_answer` reads it."""
+    return Field(
+        pointer="",
+        title="Your answer",
+        widget="textarea",
+        value="" if value is None else value if isinstance(value, str) else json.dumps(value),
+        help='Text; or JSON, such as 42, true or {"colour": "blue"}',
+        required=True,
+    )
+
+
+def free_answer(text: str) -> Any:
+    """Return what a free answer says: the value when it is JSON, the text when it is not.
+
+    Raises:
+        FormError: it says nothing.
+    """
+    said = text.replace("\r\n", "\n").strip()
+    if not said:
+        raise FormError("", "must say something")
+    try:
+        return json.loads(said)
+    except ValueError:
+        return said
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Difference:
     """A field whose value differs between two proposals, as people read it."""
@@ -103,6 +130,18 @@ def reading(field: Field) -> str:
             return next((text for text, value in field.options if value == field.value), "")
         case _:
             return str(field.value)
+
+
+def overview(field: Field) -> str:
+    """Return what a field shows as one line, however much it holds."""
+    match field.widget:
+        case "table":
+            firsts = [overview(row.children[0]) for row in field.children if row.children]
+            return f"{len(field.children)}: {'; '.join(firsts)}" if firsts else "none"
+        case "group":
+            return ", ".join(overview(child) for child in field.children)
+        case _:
+            return reading(field)
 
 
 def _texts(shown: tuple[Field, ...], path: str = "") -> dict[str, tuple[str, str]]:
@@ -372,7 +411,10 @@ def _posted(form: Mapping[str, str], pointer: str) -> bool:
 def _indices(form: Mapping[str, str], pointer: str) -> list[int]:
     heads = {name[len(pointer) + 1 :].split("/", 1)[0]
              for name in form if name.startswith(f"{pointer}/")}  # fmt: skip
-    return sorted(int(head) for head in heads if head.isdigit())[:MAX_ROWS]
+    indices = sorted(int(head) for head in heads if head.isdigit())
+    if len(indices) > MAX_ROWS:  # fewer must never be taken for all
+        raise FormError(pointer, f"may have {MAX_ROWS:,} rows, got {len(indices):,}")
+    return indices
 
 
 def _decimal(value: Any, digits: int) -> str:
@@ -387,7 +429,7 @@ def _shown(choice: Any) -> str:
 
 def _titled(name: str) -> str:
     words = name.replace("_", " ").replace("-", " ").strip()
-    return words[:1].upper() + words[1:]
+    return words[:1].upper() + words[1:] or "Value"
 
 
 def _escaped(key: str) -> str:

@@ -39,6 +39,7 @@ SAID_COOKIE = "holdfast_said"  # what the page after a redirect says, {"said", "
 SAID_SECONDS = 30
 MAX_SAID = 300  # characters; a cookie is small
 SHORTCUTS_COOKIE = "holdfast_shortcuts"
+EFFECT_LENGTH = 160  # characters of an effect beside its button; the whole is in the background
 
 MINUTE, HOUR, DAY = 60, 3600, 86_400  # seconds
 
@@ -132,8 +133,10 @@ def environment() -> Environment:
     made.filters.update(
         clock=clock, left=left, urgency=urgency, ago=ago, took=took, bytes=size,
         count=count, day=day, moment=moment, pretty=pretty,
-        markdown=markdown, line=plain_line, iso=iso,
+        markdown=markdown, line=plain_line, iso=iso, told=told,
     )  # fmt: skip
+    made.tests["longer"] = lambda text, length: len(text) > length
+    made.globals["EFFECT_LENGTH"] = EFFECT_LENGTH
     return made
 
 
@@ -147,6 +150,27 @@ def markdown(text: str) -> Markup:
         link_rel="noopener noreferrer nofollow",
     )
     return Markup(clean)  # noqa: S704  # cleaned one line above
+
+
+def told(value: Any, limit: int = 120) -> str:
+    """Return a detail of the audit log as people read it, on one line."""
+    match value:
+        case {"decisions": [*decisions]}:
+            words = [
+                f"{one.get('type')}, “{one['message']}”" if one.get("message") else one.get("type")
+                for one in decisions
+            ]
+            return plain_line("; ".join(str(word) for word in words), limit)
+        case str():
+            return plain_line(value, limit)
+        case bool():
+            return "yes" if value else "no"
+        case float():
+            return f"{value:.3g}"
+        case list():
+            return plain_line(", ".join(told(part, limit) for part in value), limit)
+        case _:
+            return plain_line(json.dumps(value, ensure_ascii=False, default=str), limit)
 
 
 def iso(moment: datetime | None) -> str:
@@ -207,7 +231,7 @@ def took(seconds: float | None) -> str:
         return ""
     if seconds < 1:
         return f"{seconds * 1000:.0f} ms"
-    return f"{seconds:.1f} s" if seconds < MINUTE else _length(seconds)
+    return f"{seconds:.1f}".removesuffix(".0") + " s" if seconds < MINUTE else _length(seconds)
 
 
 def size(number: float | None) -> str:

@@ -55,6 +55,7 @@ class Step:
         took_seconds: work without waiting; None when the checkpoint before is gone.
         waited_seconds: between a question and the run that answered it.
         pruned: how many checkpoints before it are gone; None when that cannot be said.
+        retried: what went wrong in tasks that were done again and came through.
         gap: whether the checkpoint before it is gone.
     """
 
@@ -71,6 +72,7 @@ class Step:
     usage: Usage
     questions: Sequence[str]
     errors: Sequence[str]
+    retried: Sequence[str]
     next: Sequence[str]
     gap: bool
     pruned: int | None
@@ -85,6 +87,48 @@ def steps(history: Sequence[Mapping[str, Any]], runs: Sequence[Begun]) -> list[S
         older = history[index + 1] if index + 1 < len(history) else None
         rows.append(_step(state, known.get(state["parent_checkpoint_id"]), older, begun))
     return rows
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One time that a node ran.
+
+    Attributes:
+        checkpoint_id: the checkpoint that it led to; None while it has not come so far.
+        before: the state that it was given.
+        results: what it wrote, one entry for each of its tasks.
+        step: the row of the timeline; None while it has not come so far.
+    """
+
+    checkpoint_id: str | None
+    before: Any
+    results: Sequence[Any]
+    errors: Sequence[str]
+    questions: Sequence[str]
+    step: Step | None
+
+
+def executions(
+    history: Sequence[Mapping[str, Any]], rows: Sequence[Step], node: str
+) -> list[Execution]:
+    """Return how often a node ran in a history, the last time first."""
+    after = {state["parent_checkpoint_id"]: row for state, row in zip(history, rows, strict=True)}
+    found = []
+    for state in history:
+        tasks = [task for task in state["tasks"] if task["name"] == node]
+        if tasks:
+            step = after.get(state["checkpoint_id"])
+            found.append(
+                Execution(
+                    checkpoint_id=step.checkpoint_id if step else None,
+                    before=state["values"],
+                    results=[task.get("result") for task in tasks],
+                    errors=[shown(task["error"], 400) for task in tasks if task.get("error")],
+                    questions=[one["id"] for task in tasks for one in task["interrupts"]],
+                    step=step,
+                )
+            )
+    return found
 
 
 def difference(before: Any, after: Any) -> list[Change]:
@@ -168,6 +212,7 @@ def _step(
         usage=sum((usage(task.get("result")) for task in tasks), Usage()) if by_loop else Usage(),
         questions=[interrupt["id"] for task in state["tasks"] for interrupt in task["interrupts"]],
         errors=[shown(task["error"], 400) for task in state["tasks"] if task.get("error")],
+        retried=[shown(task["error"], 200) for task in tasks if task.get("error")],
         next=list(state["next"]),
         gap=gap,
         pruned=_pruned(number, older) if gap else None,

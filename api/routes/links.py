@@ -1,40 +1,38 @@
 """Single-use links of notifications: GET shows, POST decides."""
 
-from html import escape
 from typing import Any, get_args
 
 from fastapi import APIRouter, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse
+from fastapi.responses import JSONResponse
 from pydantic import ValidationError
 
+from api.console.link_page import HEADERS, broken_link_page, link_page
 from api.dependencies import EngineDependency
 from api.problems import answer
 from api.schemas.reviews import LinkDecision, ReviewState
-from engine.errors import EngineError, InvalidDecisionError
+from engine.errors import EngineError, InvalidDecisionError, NotFoundError
 from engine.gates.gate import UNANSWERED, Gate
 from engine.links import Link
 from engine.reviews.decision import Decision
+from engine.runtime import Engine
 
 router = APIRouter(tags=["links"])
 
 KINDS = get_args(LinkDecision.model_fields["type"].annotation)
-# A page that a mail client opens must neither be kept nor be able to do anything but post.
-PAGE_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self';"
-    " form-action 'self'; frame-ancestors 'none'",
-    # Under `no-referrer` the form's post would carry the origin `null`, which is refused.
-    "Referrer-Policy": "same-origin",
-}
 
 
 @router.get("/r/{token}", response_model=None, responses={404: {"description": "No such link."}})
 async def show_link(token: str, request: Request, engine: EngineDependency) -> Response:
     """Show the review of a link; nothing is decided, however often it is fetched."""
-    link, gate = await engine.links.look(token)
+    try:
+        link, gate = await engine.links.look(token)
+    except NotFoundError as error:
+        if not _wants_html(request):
+            raise
+        return broken_link_page(str(error), status=404)
     if not _wants_html(request):
-        return JSONResponse(_shown(link, gate), headers=PAGE_HEADERS)
-    return HTMLResponse(_page(link, gate), headers=PAGE_HEADERS)
+        return JSONResponse(_shown(link, gate), headers=HEADERS)
+    return link_page(link, gate, _choices(link, gate))
 
 
 @router.post(
@@ -61,7 +59,9 @@ async def show_link(token: str, request: Request, engine: EngineDependency) -> R
 async def decide_by_link(token: str, request: Request, engine: EngineDependency) -> Response:
     """Decide the review of a link, as the person it was sent to; the link is used up by it."""
     html = _wants_html(request)
+    typed = ""
     try:
+        typed = str((await request.form()).get("message", "")) if html else ""
         wanted = await _read(request)
         decision = Decision(type=wanted.type, message=wanted.message)
         async with engine.database.transaction() as connection:
@@ -69,13 +69,23 @@ async def decide_by_link(token: str, request: Request, engine: EngineDependency)
     except EngineError as error:
         if not html:
             raise
-        refusal = answer(error)
-        page = _frame("Not decided", f"<p>{escape(str(error))}</p>")
-        return HTMLResponse(page, refusal.status_code, headers=PAGE_HEADERS)
+        return await _refused(engine, token, typed, error)
     if html:
-        said = "Your vote is counted." if gate.state in UNANSWERED else "Your decision is noted."
-        return HTMLResponse(_frame(gate.title, f"<p>{said}</p>"), 202, headers=PAGE_HEADERS)
+        link, gate = await engine.links.look(token)
+        return link_page(link, gate, (), status=202, decided=wanted.type)
     return JSONResponse(ReviewState.of(gate).model_dump(mode="json"), 202)
+
+
+async def _refused(engine: Engine, token: str, typed: str, error: EngineError) -> Response:
+    status = answer(error).status_code
+    try:
+        link, gate = await engine.links.look(token)
+    except NotFoundError:
+        return broken_link_page(str(error), status=status)
+    choices = _choices(link, gate)
+    # Where nothing can be decided any more, the page says so itself.
+    trouble = str(error) if choices else None
+    return link_page(link, gate, choices, status=status, trouble=trouble, typed=typed)
 
 
 async def _read(request: Request) -> LinkDecision:
@@ -130,42 +140,3 @@ def _shown(link: Link, gate: Gate) -> dict[str, Any]:
         "changed": gate.fingerprint != link.fingerprint,
         "choices": _choices(link, gate),
     }
-
-
-def _page(link: Link, gate: Gate) -> str:
-    question = gate.question
-    facts = [(fact.label, fact.value) for fact in question.evidence]
-    facts += [
-        (f"{action.name} · {name}" if len(question.actions) > 1 else name, str(value))
-        for action in question.actions
-        for name, value in action.args.items()
-    ]
-    rows = "".join(
-        f"<tr><th scope=row>{escape(label)}</th><td>{escape(value)}</td></tr>"
-        for label, value in facts
-    )
-    choices = _choices(link, gate)
-    buttons = "".join(
-        f'<p><button class="{kind}" name="type" value="{kind}">{kind.capitalize()}</button>'
-        f' <span class="quiet">{escape(question.effects.get(kind, ""))}</span></p>'
-        for kind in choices
-    )
-    form = (
-        f'<form method="post"><p><label>Comment<br>'
-        f'<textarea name="message" rows="3"></textarea></label></p>{buttons}</form>'
-        if choices
-        else "<p>There is nothing to decide here any more.</p>"
-    )
-    why = f'<p class="note">{escape(question.why_now)}</p>' if question.why_now else ""
-    return _frame(gate.title, f"{why}<table>{rows}</table>{form}")
-
-
-def _frame(title: str, content: str) -> str:
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<link rel="stylesheet" href="/console/static/app.css">'
-        f"<title>{escape(title)}</title></head>"
-        f'<body><main class="letter card stack"><h1>{escape(title)}</h1>{content}</main></body>'
-        "</html>"
-    )

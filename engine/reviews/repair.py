@@ -67,7 +67,11 @@ class Repair:
         async with self._database.transaction() as connection:
             gate = await self._gates.lock(connection, review_id)
             await self._people.require(connection, gate.assignees, actor)
-            await self._require_stuck(connection, gate)
+            if not await self._is_stuck(connection, gate):
+                raise ConflictError(
+                    "nothing is to be repaired: the thread does not keep an answer that failed",
+                    **outcome_of(gate),
+                )
         await self._states.update(gate.thread_id, None, actor=actor, via=via)
         request = RunRequest(
             assistant_id=gate.assistant_id, thread_id=gate.thread_id, actor=actor, via=via
@@ -80,10 +84,14 @@ class Repair:
             )
         return run
 
-    async def _require_stuck(self, connection: Connection, gate: Gate) -> None:
-        stuck = (
+    async def needed(self, gate: Gate) -> bool:
+        """Tell whether the thread keeps an answer to this review that its node failed with."""
+        async with self._database.pool.connection() as connection:
+            return await self._is_stuck(connection, gate)
+
+    async def _is_stuck(self, connection: Connection, gate: Gate) -> bool:
+        return (
             gate.state in (*UNANSWERED, *SETTLED)
-            and not await self._is_carried(connection, [gate])
             and await self._gates.is_answer_stored(
                 connection,
                 thread_id=gate.thread_id,
@@ -91,13 +99,9 @@ class Repair:
                 checkpoint_id=gate.checkpoint_id,
                 task_id=gate.task_id,
             )
+            and not await self._is_carried(connection, [gate])
             and await self._is_head(connection, gate)
         )
-        if not stuck:
-            raise ConflictError(
-                "nothing is to be repaired: the thread does not keep an answer that failed",
-                **outcome_of(gate),
-            )
 
     async def _is_carried(self, connection: Connection, gates: Sequence[Gate]) -> bool:
         cursor = await connection.execute(

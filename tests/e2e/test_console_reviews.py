@@ -45,7 +45,7 @@ SCHEMA = {
 FOCUSED = """() => {
     const focused = document.activeElement;
     const words = focused.querySelector("strong") ?? focused;
-    return words.textContent.replace(/\\s+/g, " ").trim() || focused.name || "";
+    return words.innerText.replace(/\\s+/g, " ").trim() || focused.name || "";
 }"""
 NEXT = """async title => {
     const began = performance.now();

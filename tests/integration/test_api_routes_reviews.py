@@ -526,7 +526,7 @@ async def test_looking_at_a_link_decides_nothing_however_often(api: Api) -> None
     pages = [await api.client.get(f"/r/{token}", headers={"accept": "text/html"}) for _ in range(3)]
 
     assert {page.status_code for page in pages} == {200}
-    assert "<h1>Pay &lt;b&gt;Fix&lt;/b&gt;</h1>" in pages[0].text
+    assert ">Pay &lt;b&gt;Fix&lt;/b&gt;</h1>" in pages[0].text
     assert "default-src 'none'" in pages[0].headers["content-security-policy"]
     assert (await api.client.get(f"/r/{token}")).json()["choices"] == ["approve", "reject"]
     assert await api.open_on(review["thread_id"])

@@ -9,7 +9,6 @@
   const FRESH_MS = 250; // a key so soon after another review appeared was meant for the one before
   const TOAST_MS = 8000;
   const REFETCH_MS = 150;
-  const NARROW = 832; // pixels under which the review stands below the queue
   const EVENTS = [
     "opened", "reproposed", "claimed", "released", "delegated", "commented", "snoozed", "extended", "voted",
     "scheduled", "undone", "decided", "expired", "escalated", "cancelled", "superseded", "repaired", "resync",
@@ -161,6 +160,7 @@
     }
   });
   document.addEventListener("change", (event) => {
+    if (event.target.matches("[data-submit]")) { event.target.form.requestSubmit(); return; }
     const name = event.target.dataset?.all;
     if (name) for (const box of $$(`input[name=${name}]`)) box.checked = event.target.checked;
   });
@@ -308,6 +308,20 @@
   };
   new MutationObserver(() => { for (const toast of $$(".toast:not([data-watched])", toasts)) { toast.dataset.watched = ""; watch(toast); } }).observe(toasts, { childList: true });
 
+  // The server is away: say so, and keep what was typed. What it refuses comes as words of its own.
+  const complain = (event, words) => {
+    if (event.target === $("#live")) return; // the queue is fetched again by itself
+    tell(words);
+    toasts.firstElementChild.classList.add("bad");
+  };
+  document.addEventListener("htmx:error", (event) => complain(event, "Not done: the server does not answer. What you typed is still here; try again."));
+  document.addEventListener("htmx:response:error", (event) => {
+    if (event.detail.ctx.response.status >= 500) complain(event, "Not done: the server failed. What you typed is still here; its log has the details.");
+  });
+  const lost = $("#lost");
+  document.addEventListener("htmx:sse:error", () => { if (lost) lost.hidden = false; });
+  document.addEventListener("htmx:sse:after:connection", () => { if (lost && !lost.hidden) { lost.hidden = true; refetch(); } });
+
   // Countdowns, by the server's clock.
   const skew = Date.parse(root.dataset.now) - Date.now();
   const length = (seconds) => {
@@ -333,6 +347,7 @@
     if (event.target.matches?.(".fold")) opened[event.target.open ? "add" : "delete"](event.target.id);
   }, true);
   const present = ({ swapped }) => {
+    if (swapped) $("#live").dataset.at = "review"; // on a phone the review takes the queue's place
     begun = null;
     disarm();
     shownAt = performance.now();
@@ -344,7 +359,7 @@
     else if (trouble) trouble.focus();
     else if (swapped) {
       $("#review-title")?.focus({ preventScroll: true });
-      if (innerWidth < NARROW) $("#review")?.scrollIntoView(); else scrollTo(0, 0);
+      scrollTo(0, 0);
     }
     document.title = `${$("#review-title")?.textContent ?? "Reviews"} · Holdfast`;
   };

@@ -1,15 +1,16 @@
-// Draws a graph from left to right, laid out by dagre, and keeps the live nodes marked.
+// Draws a graph, laid out by dagre, keeps the live nodes marked, and opens what is known of a node.
 (() => {
   "use strict";
 
   const NS = "http://www.w3.org/2000/svg";
-  const MARGIN = 16;
-  const HEIGHT = 52;
-  const PADDING = 18;
-  const LIVE_MS = 2000;
-  const SMALLEST = 0.75; // a larger drawing scrolls rather than becoming unreadable
+  const MARGIN = 8;
+  const HEIGHT = 46;
+  const ROUND = 30; // height of start and end
+  const PADDING = 12;
+  const NARROW = 600; // pixels under which a drawing goes down rather than to the right
+  const SMALLEST = 0.8; // a larger drawing scrolls rather than becoming unreadable
   const STATES = ["done", "live", "waiting", "failed"];
-  const SYMBOL = { done: "✓ done", live: "● live", waiting: "‖ waiting", failed: "✖ failed" };
+  const SYMBOL = { done: "✓", live: "● live", waiting: "‖ waiting", failed: "✖ failed" };
 
   const make = (name, attributes, parent, text) => {
     const element = document.createElementNS(NS, name);
@@ -26,27 +27,29 @@
     return width;
   };
 
+  const words = (state, note) => (state === "done" ? `${SYMBOL.done} ${note || "done"}` : SYMBOL[state] ?? note);
   const mark = (node, state) => {
     node.classList.remove(...STATES);
     if (state) node.classList.add(state);
     const line = node.querySelector(".state");
-    line.textContent = state ? SYMBOL[state] : line.dataset.note;
+    line.textContent = words(state, line.dataset.note);
   };
 
   const draw = (place) => {
     const told = JSON.parse(place.dataset.drawing);
-    const svg = make("svg", { role: "img", "aria-label": `Graph ${told.graph_id}` });
+    const svg = make("svg", { role: "group", "aria-label": `Graph ${told.graph_id}` });
     place.replaceChildren(svg);
     const layout = new dagre.graphlib.Graph({ multigraph: true });
-    layout.setGraph({ rankdir: "LR", nodesep: 22, ranksep: 46, marginx: MARGIN, marginy: MARGIN });
+    const down = place.clientWidth < NARROW;
+    layout.setGraph({ rankdir: down ? "TB" : "LR", nodesep: 14, edgesep: 8, ranksep: down ? 34 : 26 });
     layout.setDefaultEdgeLabel(() => ({}));
     for (const node of told.nodes) {
-      const small = node.id === "__start__" || node.id === "__end__";
-      const widest = Math.max(measure(svg, node.title, "title"), measure(svg, node.note || "", "state"), measure(svg, small ? "" : SYMBOL.waiting, "state"));
-      layout.setNode(node.id, { width: widest + 2 * PADDING, height: small ? 36 : HEIGHT, node });
+      const end = node.id === "__start__" || node.id === "__end__";
+      const widest = Math.max(measure(svg, node.title, "title"), ...(end ? [] : [words(node.state, node.note), SYMBOL.waiting].map((text) => measure(svg, text, "state"))));
+      layout.setNode(node.id, { width: widest + 2 * PADDING, height: end ? ROUND : HEIGHT, node, end });
     }
     for (const [index, edge] of told.edges.entries()) {
-      const label = edge.label ? { width: measure(svg, edge.label, "label") + 8, height: 16, labelpos: "c" } : {};
+      const label = edge.label ? { width: measure(svg, edge.label, "label") + 6, height: 14, labelpos: "c" } : {};
       layout.setEdge(edge.from, edge.to, { ...label, edge }, String(index));
     }
     dagre.layout(layout);
@@ -66,13 +69,14 @@
       if (laid.edge.label) make("text", { x: laid.x, y: laid.y }, group, laid.edge.label);
     }
     for (const id of layout.nodes()) {
-      const { x, y, width: wide, height: high, node } = layout.node(id);
-      const group = make("g", { class: "node", "data-node": id, transform: `translate(${x} ${y})` }, svg);
-      make("rect", { x: -wide / 2, y: -high / 2, width: wide, height: high, rx: high < HEIGHT ? high / 2 : 8 }, group);
-      const second = high === HEIGHT;
-      make("text", { class: "title", y: second ? -8 : 0 }, group, node.title);
-      const line = make("text", { class: "state", y: 12 }, group);
-      line.dataset.note = second ? node.note || "" : "";
+      const { x, y, width: wide, height: high, node, end } = layout.node(id);
+      const href = `${place.dataset.nodes}${encodeURIComponent(id)}${place.dataset.of}`;
+      const holder = end ? svg : make("a", { href }, svg);
+      const group = make("g", { class: "node", "data-node": id, transform: `translate(${x} ${y})` }, holder);
+      make("rect", { x: -wide / 2, y: -high / 2, width: wide, height: high, rx: end ? high / 2 : 7 }, group);
+      make("text", { class: "title", y: end ? 0 : -7 }, group, node.title);
+      const line = make("text", { class: "state", y: 11 }, group);
+      line.dataset.note = end ? "" : node.note || "";
       mark(group, node.state);
     }
     const drawn = svg.getBBox(); // a bent arrow may leave the place that was laid out for it
@@ -84,22 +88,68 @@
     svg.setAttribute("height", height * scale);
   };
 
+  // The server tells where threads are; a page in the background does not listen.
   const follow = (place) => {
-    const look = async () => {
-      if (document.hidden) return;
-      const answer = await fetch(place.dataset.live, { headers: { Accept: "application/json" } }).catch(() => null);
-      if (!answer?.ok) return;
-      const places = await answer.json();
-      for (const node of place.querySelectorAll("[data-node]")) mark(node, places[node.dataset.node]);
+    let source = null;
+    let before = null;
+    const hear = (event) => {
+      const { places, heads } = JSON.parse(event.data);
+      for (const node of place.querySelectorAll("[data-node]")) {
+        const now = places[node.dataset.node];
+        const passed = place.dataset.thread && (node.classList.contains("live") || node.classList.contains("waiting") || node.classList.contains("done"));
+        mark(node, now ?? (passed ? "done" : undefined));
+      }
+      const moved = JSON.stringify([places, heads]);
+      if (before !== null && before !== moved) refresh();
+      before = moved;
     };
-    setInterval(look, LIVE_MS);
+    const listen = () => {
+      if (document.hidden) { source?.close(); source = null; return; }
+      if (source) return;
+      source = new EventSource(place.dataset.live);
+      source.addEventListener("places", hear);
+    };
+    document.addEventListener("visibilitychange", listen);
+    listen();
   };
+
+  // What stands around the drawing is fetched anew when threads have moved.
+  let fetching = false;
+  let again = false;
+  const refresh = async () => {
+    if (fetching) { again = true; return; }
+    fetching = true;
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } }).catch(() => null);
+    if (answer?.ok) {
+      const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+      for (const part of document.querySelectorAll("[data-refresh]")) {
+        const fresh = page.getElementById(part.id);
+        if (fresh && !part.contains(document.activeElement)) part.replaceWith(fresh);
+      }
+    }
+    fetching = false;
+    if (again) { again = false; refresh(); }
+  };
+
+  // A node that is pressed opens below the drawing; without script its link is a page.
+  document.addEventListener("click", async (event) => {
+    const link = event.target.closest(".drawing a");
+    if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    const panel = document.getElementById("node");
+    for (const other of document.querySelectorAll(".drawing .node.chosen")) other.classList.remove("chosen");
+    link.querySelector(".node").classList.add("chosen");
+    panel.hidden = false;
+    await htmx.ajax("GET", link.getAttribute("href"), { source: panel, target: "#node", swap: "innerHTML" });
+    document.getElementById("node-title")?.focus({ preventScroll: true });
+    panel.scrollIntoView({ block: "nearest" });
+  });
 
   document.addEventListener("DOMContentLoaded", () => {
     for (const place of document.querySelectorAll("[data-drawing]")) {
       draw(place);
-      if (place.dataset.live) follow(place);
-      (place.querySelector(".waiting, .failed, .live") ?? place.querySelector(".node"))?.scrollIntoView({ block: "nearest", inline: "center" });
+      follow(place);
+      (place.querySelector(".waiting, .failed, .live") ?? place.querySelector(".node"))?.scrollIntoView({ block: "nearest", inline: "nearest" });
       window.scrollTo(0, 0);
     }
   });

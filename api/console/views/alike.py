@@ -1,22 +1,25 @@
 """Reviews of one shape side by side, to decide them together."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter
 from fastapi.responses import Response
 
-from api.console.forms import differences
+from api.console.ballot_form import MAX_FIELDS
+from api.console.forms import fields, overview
 from api.console.render import going, page
-from api.console.views.problems import status_of
-from api.console.views.queue import WIDEST, filter_of, read_queue
-from api.dependencies import ActorDependency, EngineDependency
+from api.console.review_screen import Desk, DeskDependency
+from api.console.views.problems import ConsoleRoute, status_of
+from api.console.views.queue import WIDEST, read_queue
 from engine.errors import EngineError, InvalidDecisionError
 from engine.reviews.ballots import MAX_BULK, Ballot
 from engine.reviews.board import ReviewSummary
 from engine.reviews.decision import Decision
-from engine.runtime import Engine
 
-router = APIRouter(prefix="/console/reviews/alike", include_in_schema=False)
+router = APIRouter(
+    prefix="/console/reviews/alike", include_in_schema=False, route_class=ConsoleRoute
+)
 
 VIA = "console"
 TYPES = {"approve": "Approved", "reject": "Rejected"}
@@ -24,27 +27,36 @@ TYPES = {"approve": "Approved", "reject": "Rejected"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One review: what it proposes as texts by title, and what each choice does."""
+    """One review: what it proposes, (title, text) by field, and what each choice does."""
 
     review: ReviewSummary
-    texts: dict[str, str]
-    effects: dict[str, str]
+    facts: Mapping[str, tuple[str, str]]
+    effects: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Column:
+    """One field over all rows; equal when every row says the same."""
+
+    title: str
+    texts: Sequence[str]
+
+    @property
+    def equal(self) -> bool:
+        """Whether there is nothing to compare."""
+        return len(set(self.texts)) == 1
 
 
 @router.get("/{shape}")
-async def alike(
-    request: Request, shape: str, engine: EngineDependency, actor: ActorDependency
-) -> Response:
+async def alike(shape: str, desk: DeskDependency) -> Response:
     """Show the reviews of one shape side by side, to decide them together."""
-    return await _alike(request, engine, actor, shape)
+    return await _alike(desk, shape)
 
 
 @router.post("/{shape}")
-async def decide_alike(
-    request: Request, shape: str, engine: EngineDependency, actor: ActorDependency
-) -> Response:
+async def decide_alike(shape: str, desk: DeskDependency) -> Response:
     """Decide the ticked reviews of one shape with one decision."""
-    posted = await request.form()
+    posted = await desk.request.form(max_fields=MAX_FIELDS)
     kind = str(posted.get("type", ""))
     message = str(posted.get("message", "")).strip() or None
     ballots = {}
@@ -59,55 +71,63 @@ async def decide_alike(
     try:
         if not ballots:
             raise InvalidDecisionError([{"pointer": "/reviews", "message": "tick at least one"}])
-        async with engine.database.transaction() as connection:
-            outcomes = await engine.reviews.decide_many(connection, ballots, actor=actor, via=VIA)
+        await desk.require(ballots)
+        async with desk.engine.database.transaction() as connection:
+            outcomes = await desk.engine.reviews.decide_many(
+                connection, ballots, actor=desk.actor, via=VIA
+            )
     except EngineError as error:
-        return await _alike(
-            request, engine, actor, shape, trouble=str(error), status=status_of(error)
-        )
+        return await _alike(desk, shape, trouble=str(error), status=status_of(error))
     done = sum(one.gate is not None for one in outcomes)
     refusals = [str(one.error) for one in outcomes if one.error]
     said = f"{TYPES.get(kind, 'Decided')}: {done} of {len(outcomes)}"
     if refusals:
         said += f"; {refusals[0]}"
-    return going(f"/console/reviews{filter_of(request).query}", said=said)
+    return going(f"/console/reviews{desk.chosen.query}", said=said)
 
 
 async def _alike(
-    request: Request,
-    engine: Engine,
-    actor: str,
-    shape: str,
-    *,
-    trouble: str | None = None,
-    status: int = 200,
+    desk: Desk, shape: str, *, trouble: str | None = None, status: int = 200
 ) -> Response:
-    chosen = filter_of(request)
-    queue = await read_queue(engine, replace(chosen, window=WIDEST), actor)
+    engine = desk.engine
+    everything = replace(desk.chosen, window=WIDEST)
+    queue = await read_queue(engine, everything, desk.actor, desk.scope)
     meant = [one for one in queue if one.shape == shape and one.risk != "high"][:MAX_BULK]
     rows = []
     async with engine.database.pool.connection() as connection:
         for one in meant:
             question = (await engine.gates.get(connection, one.gate_id)).question
-            texts = {
-                difference.title: difference.after
-                for action in question.actions
-                for difference in differences(action.args_schema, {}, action.args)
+            facts = {
+                f"{index}{field.pointer}": (field.title, overview(field))
+                for index, action in enumerate(question.actions)
+                for field in fields(action.args_schema, action.args)
             }
-            rows.append(Row(review=one, texts=texts, effects=question.effects))
-    titles = list(dict.fromkeys(title for row in rows for title in row.texts))
-    differing = [title for title in titles if len({row.texts.get(title) for row in rows}) > 1]
+            rows.append(Row(review=one, facts=facts, effects=question.effects))
+    names = list(dict.fromkeys(name for row in rows for name in row.facts))
+    columns = [_column([row.facts.get(name, ("", "")) for row in rows]) for name in names]
     return page(
-        request,
+        desk.request,
         "alike.html",
         screen="reviews",
         status=status,
         shape=shape,
         rows=rows,
-        columns=differing,
-        equal={title: rows[0].texts.get(title, "") for title in titles if title not in differing},
+        columns=[column for column in columns if not column.equal],
+        equal=[column for column in columns if column.equal],
         types=[kind for kind in TYPES if rows and all(kind in row.review.allowed for row in rows)],
         trouble=trouble,
-        filter=chosen,
-        waiting=(await engine.reviews.counts())["waiting"],
+        filter=desk.chosen,
+        waiting=(await engine.reviews.counts(desk.scope))["waiting"],
+    )
+
+
+def _column(facts: Sequence[tuple[str, str]]) -> Column:
+    """Return a field over all rows; what its title says in brackets moves beside texts it parts."""
+    titles = {title for title, _ in facts if title}
+    if len(titles) == 1:
+        return Column(title=titles.pop(), texts=[text for _, text in facts])
+    parted = [(title.partition(" ("), text) for title, text in facts]
+    return Column(
+        title=next(name for (name, _, _), _ in parted if name),
+        texts=[f"{text} {unit.rstrip(')')}".strip() for (_, _, unit), text in parted],
     )

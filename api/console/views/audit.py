@@ -11,11 +11,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response, StreamingResponse
 
 from api.console.render import page
+from api.console.views.problems import ConsoleRoute
 from api.dependencies import EngineDependency
 from engine.audit import AuditEntry
 from engine.runtime import Engine
 
-router = APIRouter(prefix="/console/audit", include_in_schema=False)
+router = APIRouter(prefix="/console/audit", include_in_schema=False, route_class=ConsoleRoute)
 
 PAGE_SIZE = 100
 BATCH = 1_000
@@ -32,11 +33,13 @@ COLUMNS = (
     "hash",
 )
 ACTIONS = (
-    "gate.opened", "gate.reproposed", "gate.claimed", "gate.released", "gate.delegated",
-    "gate.commented", "gate.snoozed", "gate.extended", "gate.voted", "gate.scheduled",
-    "gate.undone", "gate.decided", "gate.expired", "gate.escalated", "gate.cancelled",
-    "gate.superseded", "gate.repaired", "state.updated", "thread.copied", "thread.deleted",
-    "run.cancelled",
+    "gate.opened", "gate.reproposed", "gate.claimed", "gate.claim_lapsed", "gate.released",
+    "gate.delegated", "gate.commented", "gate.snoozed", "gate.woken", "gate.extended",
+    "gate.reminded", "gate.overdue", "gate.voted", "gate.scheduled", "gate.undone",
+    "gate.decided", "gate.expired", "gate.escalated", "gate.cancelled", "gate.superseded",
+    "gate.repaired", "signal.received", "signal.refused", "state.updated", "thread.copied",
+    "thread.deleted", "run.failed", "run.cancelled", "cron.fired", "cron.failed",
+    "absence.set", "absence.ended", "pruning.paused", "pruning.resumed",
 )  # fmt: skip
 # A cell that begins like a formula must stay a text when a spreadsheet opens it.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")

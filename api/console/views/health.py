@@ -4,13 +4,13 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from api.console.render import going, page
-from api.console.views.problems import refused
+from api.console.views.problems import ConsoleRoute, refused
 from api.dependencies import ActorDependency, EngineDependency
 from api.routes.health import JobsDependency
 from engine.checkup import SILENT_SECONDS, examine
 from engine.errors import EngineError
 
-router = APIRouter(prefix="/console/health", include_in_schema=False)
+router = APIRouter(prefix="/console/health", include_in_schema=False, route_class=ConsoleRoute)
 
 VIA = "console"
 

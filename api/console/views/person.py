@@ -6,12 +6,12 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from api.console.render import going, page
-from api.console.views.problems import status_of
+from api.console.views.problems import ConsoleRoute, status_of
 from api.dependencies import ActorDependency, EngineDependency
 from api.identity import MAX_NAME_LENGTH, USER_COOKIE
 from engine.errors import EngineError, InvalidValueError
 
-router = APIRouter(prefix="/console/person", include_in_schema=False)
+router = APIRouter(prefix="/console/person", include_in_schema=False, route_class=ConsoleRoute)
 
 VIA = "console"
 COOKIE_SECONDS = 365 * 86_400

@@ -1,7 +1,9 @@
 """The queue of reviews: which are shown, and which look so alike that they are one line."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import Request
@@ -13,6 +15,11 @@ from engine.runtime import Engine
 WINDOW = 50  # reviews shown at once; "more" doubles it
 WIDEST = 1_000
 PAGE = 200  # what the engine gives at once
+URGENCIES = (
+    (timedelta(0), "late"),
+    (timedelta(hours=1), "within the hour"),
+    (timedelta(days=1), "within a day"),
+)
 FOLD_FROM = 3  # equal titles of one shape that become one line
 
 
@@ -48,9 +55,14 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Line:
-    """One line of the queue, and the equal ones behind it."""
+    """One line of the queue, and the equal ones behind it.
+
+    Attributes:
+        heading: how urgent this line and those below it are, on the first of them only.
+    """
 
     review: ReviewSummary
+    heading: str = ""
     folded: Sequence[ReviewSummary] = ()
 
 
@@ -68,8 +80,13 @@ def filter_of(request: Request) -> Filter:
     )
 
 
-async def read_queue(engine: Engine, chosen: Filter, actor: str) -> Sequence[ReviewSummary]:
-    """Return the reviews of a filter that wait, the most urgent first."""
+async def read_queue(
+    engine: Engine, chosen: Filter, actor: str, scope: Mapping[str, Any]
+) -> Sequence[ReviewSummary]:
+    """Return the reviews of a filter that wait, the most urgent first.
+
+    `scope` is what the metadata of a thread must contain to exist for the reviewer.
+    """
     found: list[ReviewSummary] = []
     while len(found) < chosen.window:
         part = await engine.reviews.list(
@@ -80,6 +97,7 @@ async def read_queue(engine: Engine, chosen: Filter, actor: str) -> Sequence[Rev
                 search=chosen.search,
                 with_snoozed=chosen.snoozed,
                 states=sorted(UNANSWERED),
+                scope=scope,
                 limit=min(PAGE, chosen.window - len(found)),
                 offset=len(found),
             )
@@ -97,12 +115,23 @@ def folded(queue: Sequence[ReviewSummary]) -> list[Line]:
         if one.risk != "high" and one.quorum == 1 and one.state == "open":
             equal.setdefault((one.shape, one.title), []).append(one)
     folds = {key: ones for key, ones in equal.items() if len(ones) >= FOLD_FROM}
-    lines, placed = [], set()
+    lines: list[Line] = []
+    placed: set[str] = set()
     for one in queue:
         fold = folds.get((one.shape, one.title), [])
         if one.gate_id in placed:
             continue
         rest = [other for other in fold if other.gate_id != one.gate_id] if one in fold else []
         placed |= {other.gate_id for other in rest}
-        lines.append(Line(review=one, folded=rest))
+        heading = _urgency(one)
+        begins = not lines or heading != _urgency(lines[-1].review)
+        lines.append(Line(review=one, folded=rest, heading=heading if begins else ""))
     return lines
+
+
+def _urgency(review: ReviewSummary) -> str:
+    due = review.due_at or review.expires_at
+    if due is None:
+        return "no deadline"
+    left = due - review.read_at
+    return next((word for limit, word in URGENCIES if left <= limit), "later")

@@ -1,7 +1,7 @@
 """Runs: find them, cancel or retry those that were found."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from api.console.render import going, page
+from api.console.views.problems import ConsoleRoute
 from api.dependencies import ActorDependency, EngineDependency
 from engine.errors import EngineError
 from engine.inspection import RunLine
@@ -17,7 +18,7 @@ from engine.runs.request import RunRequest
 from engine.runs.run import Run
 from engine.runtime import Engine
 
-router = APIRouter(prefix="/console/runs", include_in_schema=False)
+router = APIRouter(prefix="/console/runs", include_in_schema=False, route_class=ConsoleRoute)
 
 VIA = "console"
 PAGE_SIZE = 50
@@ -30,6 +31,7 @@ SINCE: Mapping[str, tuple[str, float]] = {
     "month": ("the last 30 days", 30 * DAY),
 }
 STATUSES = ("queued", "running", "interrupted", "succeeded", "failed", "cancelled", "expired")
+WORDS: Mapping[str, str] = {"interrupted": "waiting"}  # the same word on every screen
 LIVE = ("queued", "running")
 RETRYABLE = ("failed", "expired", "cancelled")
 
@@ -69,6 +71,10 @@ class RunFilter:
         text = urlencode({name: value for name, value in given.items() if value})
         return f"?{text}" if text else ""
 
+    def with_status(self, status: str | None) -> str:
+        """Return the end of an address with this filter and another status."""
+        return replace(self, status=status).query()
+
     @property
     def since_seconds(self) -> float | None:
         """How far back."""
@@ -91,6 +97,7 @@ async def runs(request: Request, engine: EngineDependency) -> Response:
         found=found,
         counts=counts,
         statuses=STATUSES,
+        words=WORDS,
         since=SINCE,
         graphs=engine.registry.graph_ids,
         live=sum(counts.get(status, 0) for status in LIVE if chosen.status in (None, status)),

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -10,17 +10,28 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from api.console.render import going, page
-from api.dependencies import EngineDependency
+from api.console.views.problems import ConsoleRoute, status_of
+from api.dependencies import ActorDependency, EngineDependency
 from api.routes.health import JobsDependency
 from checkpoint_pruner import Options, Policy, PrunerError, Report
+from engine.errors import EngineError
 from engine.pruning import PruneRun
 from engine.runtime import Engine
 
-router = APIRouter(prefix="/console/storage", include_in_schema=False)
+router = APIRouter(prefix="/console/storage", include_in_schema=False, route_class=ConsoleRoute)
 
 SAMPLED_DAYS = 14
 SWEEPS = 20
 LARGEST = 10
+VIA = "console"
+# How long a pause may be, in hours; None ends when somebody resumes.
+PAUSES: Mapping[str, tuple[float | None, str]] = {
+    "1": (1.0, "for an hour"),
+    "8": (8.0, "for 8 hours"),
+    "24": (24.0, "for a day"),
+    "168": (168.0, "for a week"),
+    "": (None, "until somebody resumes"),
+}
 LONGEST_WINDOW = 100_000
 DAY_SECONDS = 86_400
 REASONS: Mapping[str, str] = {
@@ -66,6 +77,33 @@ async def sweep_now(request: Request, engine: EngineDependency, jobs: JobsDepend
     return going("/console/storage", said=said)
 
 
+@router.post("/pause")
+async def pause(
+    request: Request, engine: EngineDependency, jobs: JobsDependency, actor: ActorDependency
+) -> Response:
+    """Let no process remove anything, for a while or until somebody resumes."""
+    form = await request.form()
+    reason = str(form.get("reason", ""))
+    hours = PAUSES.get(str(form.get("hours", "")), (None, ""))[0]
+    until = None if hours is None else datetime.now(UTC) + timedelta(hours=hours)
+    try:
+        paused = await engine.pruning.pause(by=actor, via=VIA, reason=reason, until=until)
+    except EngineError as error:
+        return await _screen(
+            request, engine, jobs, trouble=str(error), status=status_of(error), reason=reason
+        )
+    end = f"until {paused.until:%Y-%m-%d %H:%M} UTC" if paused.until else "until somebody resumes"
+    return going("/console/storage", said=f"Pruning is paused {end}")
+
+
+@router.post("/resume")
+async def resume(engine: EngineDependency, actor: ActorDependency) -> Response:
+    """End the pause."""
+    ended = await engine.pruning.resume(by=actor, via=VIA)
+    said = "Pruning goes on" if ended else "Pruning was not paused"
+    return going("/console/storage", said=said)
+
+
 async def _sweep(engine: Engine, keep: int, *, dry_run: bool) -> tuple[Report | None, str | None]:
     policy = engine.pruning.policy
     if policy is None or policy.keep_last != keep:
@@ -74,7 +112,7 @@ async def _sweep(engine: Engine, keep: int, *, dry_run: bool) -> tuple[Report | 
         report = await engine.pruning.sweep(
             policy, trigger="console", options=Options(dry_run=dry_run, full=True)
         )
-    except (PrunerError, psycopg.Error) as error:
+    except (EngineError, PrunerError, psycopg.Error) as error:
         return None, str(error).strip()
     if report is None:
         return None, "another pruner is at work on this database; try again later"
@@ -90,6 +128,7 @@ async def _screen(
     rehearsed: Report | None = None,
     trouble: str | None = None,
     status: int = 200,
+    reason: str = "",
 ) -> Response:
     tables = await engine.inspection.tables()
     runs = await engine.pruning.runs(limit=SWEEPS)
@@ -115,6 +154,9 @@ async def _screen(
         reasons=REASONS,
         next_at=next_job["next_at"] if next_job else None,
         trouble=trouble,
+        paused=await engine.pruning.pause_state(),
+        pauses=PAUSES,
+        reason=reason,
         largest=await engine.inspection.largest_threads(limit=LARGEST)
         if request.query_params.get("largest")
         else None,
@@ -134,6 +176,17 @@ def _series(
         point["dead"] += whole * row["dead_rows"] / rows if rows else 0
         point["removed"] += row["pruned_bytes"]
     ordered = sorted(moments.items())
+    if ordered:  # the tables as they are now end the line
+        latest = ordered[-1][1]
+        whole = sum(table.total_bytes for table in tables)
+        rows = sum(table.live_rows + table.dead_rows for table in tables)
+        dead = sum(table.dead_rows for table in tables)
+        now = {
+            "size": float(whole),
+            "dead": whole * dead / rows if rows else 0.0,
+            "removed": latest["removed"],
+        }
+        ordered.append((datetime.now(UTC), defaultdict(float, now)))
     start = ordered[0][1]["removed"] if ordered else 0.0
     return {
         "at": [moment.timestamp() for moment, _ in ordered],

@@ -1,7 +1,7 @@
 """Threads: find one, read its past, go on from an earlier step with another state."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 from urllib.parse import urlencode
 
@@ -9,10 +9,11 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
 from api.console.forms import FormError, fields, parse
-from api.console.render import going, page
-from api.console.timeline import Usage, difference, steps, trimmed
+from api.console.places import WORDS as STATES
+from api.console.render import going, page, took
+from api.console.timeline import Step, Usage, difference, steps, trimmed
 from api.console.views.graphs import drawing_of
-from api.console.views.problems import refused, status_of
+from api.console.views.problems import ConsoleRoute, refused, status_of
 from api.dependencies import ActorDependency, EngineDependency
 from engine.assistants import system_assistant_id
 from engine.errors import EngineError, InvalidValueError, NotFoundError
@@ -23,7 +24,7 @@ from engine.runs.run import Run
 from engine.runtime import Engine
 from engine.thread_state import Place
 
-router = APIRouter(prefix="/console/threads", include_in_schema=False)
+router = APIRouter(prefix="/console/threads", include_in_schema=False, route_class=ConsoleRoute)
 
 VIA = "console"
 PAGE_SIZE = 50
@@ -31,6 +32,7 @@ HISTORY = 100  # steps on one page
 EXPORTED = 1_000
 RUNS = 200
 STATUSES = ("idle", "busy", "interrupted", "error")
+WORDS: Mapping[str, str] = {"interrupted": "waiting", "busy": "running", "error": "failed"}
 EVERY_STATE = get_args(GateState)
 
 
@@ -63,6 +65,7 @@ async def threads(request: Request, engine: EngineDependency) -> Response:
         first=start + 1 if found.items else 0,
         before=max(0, start - PAGE_SIZE) if start else None,
         statuses=STATUSES,
+        words=WORDS,
         graphs=engine.registry.graph_ids,
     )
 
@@ -71,6 +74,7 @@ async def threads(request: Request, engine: EngineDependency) -> Response:
 async def thread(request: Request, thread_id: str, engine: EngineDependency) -> Response:
     """Show a thread's past, the newest step first."""
     before = request.query_params.get("before") or None
+    node = request.query_params.get("node") or None
     try:
         found = await engine.threads.get(thread_id)
         history = await engine.states.history(
@@ -93,6 +97,10 @@ async def thread(request: Request, thread_id: str, engine: EngineDependency) -> 
         screen="threads",
         thread=found,
         rows=rows,
+        shown_rows=[row for row in rows if node is None or node in row.nodes],
+        nodes=sorted({name for row in rows for name in row.nodes}),
+        node=node,
+        restarted=_restarted(rows, runs),
         before=before,
         older=rows[-1].checkpoint_id if len(rows) == HISTORY else None,
         runs={run.run_id: run for run in runs},
@@ -279,14 +287,34 @@ async def _step(
     )
 
 
+def _restarted(rows: Sequence[Step], runs: Sequence[Run]) -> dict[str, Step]:
+    """Return the first step of each run that was started more than once."""
+    again = {run.run_id for run in runs if run.attempts > 1}
+    return {row.run_id: row for row in rows if row.run_id in again}
+
+
 async def _drawing(
-    engine: Engine, graph_id: str | None, rows: Any, status: str
+    engine: Engine, graph_id: str | None, rows: Sequence[Step], status: str
 ) -> Mapping[str, Any] | None:
     if graph_id is None or graph_id not in engine.registry.graph_ids or not rows:
         return None
-    done = {name for row in rows for name in row.nodes}
-    places = dict.fromkeys(done, "done")
-    here = {"busy": "live", "interrupted": "waiting", "error": "failed"}.get(status)
-    if here:
-        places |= dict.fromkeys(rows[0].next, here)
-    return await drawing_of(engine, graph_id, places=places)
+    places = dict.fromkeys((name for row in rows for name in row.nodes), "done")
+    if status in STATES:
+        places |= dict.fromkeys(rows[0].next, STATES[status])
+    notes = {name: _note([row for row in rows if name in row.nodes]) for name in places}
+    return await drawing_of(engine, graph_id, places=places, notes=notes)
+
+
+def _note(rows: Sequence[Step]) -> str:
+    """Return what a node did on a thread, in a few words."""
+    if not rows:
+        return ""
+    said = [took(sum(row.took_seconds or 0 for row in rows))]
+    if len(rows) > 1:
+        said.insert(0, f"{len(rows)} times")
+    used = sum((row.usage for row in rows if len(row.nodes) == 1), Usage())
+    if used.tokens:
+        said.append(f"{used.tokens:,} tokens")
+    if any(row.retried for row in rows):
+        said.append("retried")
+    return ", ".join(said)
