@@ -21,7 +21,7 @@ from typing import Any
 import psutil
 import psycopg
 
-from engine.runs import RunRequest
+from engine.runs.request import RunRequest
 from engine.runtime import open_engine
 from tests.fault.chaos import fresh_server
 from tests.fault.processes import Place, context, options
@@ -141,7 +141,7 @@ def main() -> int:
         full = [measure(place) for _ in range(STARTS)]
     report = compare(empty[1:], full[1:])
     print(
-        json.dumps({"threads": arguments.threads, "put_there_in_seconds": took, **report}, indent=2)
+        json.dumps({"threads": arguments.threads, "put_there_in_seconds": round(took, 1), **report}, indent=2)
     )
     return 0 if report["verdict"] == "the same" else 1
 
