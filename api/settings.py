@@ -11,6 +11,12 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from engine.errors import ConfigurationError
 
 PREFIX = "HOLDFAST_"
+# Values that are not repeated, for there may be a password in them.
+SECRET_SETTINGS = frozenset(
+    {"database_url", "secret", "smtp_url", "notify_webhook", "notify_slack"}
+)
+    {"database_url", "secret", "smtp_url", "notify_webhook", "notify_slack"}
+)
 STUDIO_ORIGIN = "https://smith.langchain.com"
 
 
@@ -19,9 +25,8 @@ def _conninfo(value: str) -> str:
     try:
         make_conninfo(value)
     except psycopg.ProgrammingError as error:
-        raise ValueError(
-            f"must be a PostgreSQL URL or connection string: {error}".strip()
-        ) from error
+        # libpq's words quote the value, which may hold a password.
+        raise ValueError("must be a PostgreSQL URL or connection string") from error
     return value
 
 
@@ -51,8 +56,8 @@ class Settings(BaseSettings):
     )
     data_dir: Path | None = Field(
         default=None,
-        description="Folder of the embedded PostgreSQL. Default: .holdfast below the project,"
-        " or below /var/lib/holdfast for root.",
+        description="Folder of the embedded PostgreSQL. Default: .holdfast below the project;"
+        " for root in a private home, below /var/lib/holdfast.",
     )
     config: Path = Field(
         default=Path("langgraph.json"), description="The langgraph.json that names the graphs."
@@ -152,7 +157,7 @@ def load_settings(**overrides: object) -> Settings:
         name = str(first["loc"][0])
         message = str(first["msg"]).removeprefix("Value error, ")
         source = f"--{name.replace('_', '-')}" if name in given else f"{PREFIX}{name.upper()}"
+        got = "" if name in SECRET_SETTINGS else f", got {first['input']!r}"
         raise ConfigurationError(
-            f"{source}: {message[0].lower()}{message[1:]}, got {first['input']!r}",
-            setting=name,
+            f"{source}: {message[0].lower()}{message[1:]}{got}", setting=name
         ) from error

@@ -1,6 +1,7 @@
 """Send a mail through the operator's SMTP server."""
 
 import asyncio
+import ipaddress
 import smtplib
 import ssl
 from collections.abc import Mapping
@@ -25,7 +26,8 @@ class Mailer:
     """An SMTP account.
 
     Attributes:
-        secure: TLS from the start (smtps); else STARTTLS where the server offers it.
+        secure: TLS from the start (smtps); else STARTTLS where the server offers it, which a
+            server elsewhere must before it is told a password.
         sender: the address in From.
     """
 
@@ -84,8 +86,27 @@ class Mailer:
                 server.starttls(context=context)
                 server.ehlo()
             if self.user is not None:
+                self.check_secrecy(server)
                 server.login(self.user, self.password or "")
             server.send_message(mail)
+
+    def check_secrecy(self, server: smtplib.SMTP) -> None:
+        """Keep the password from whoever took the offer of STARTTLS out of the conversation.
+
+        Raises:
+            DeliveryError: the connection is not encrypted, and leaves this machine.
+        """
+        if not isinstance(server.sock, ssl.SSLSocket) and not _is_this_machine(self.host):
+            raise DeliveryError(
+                f"{self.host} offers no encryption; the password is not sent in the clear"
+            )
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def make_mailer(url: str, sender: str | None = None) -> Mailer:

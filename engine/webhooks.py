@@ -30,6 +30,13 @@ TIMEOUT_SECONDS = 5.0
 MAX_RESPONSE_BYTES = 65_536
 DEFAULT_PORTS = {"https": 443, "http": 80}
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
+# Whatever IPv6 address is outside leads nowhere, into the own network, or to an IPv4 address.
+GLOBAL_UNICAST = ipaddress.IPv6Network("2000::/3")
+# What clouds tell their machines, credentials among it, at addresses that pass for public ones.
+CLOUD_SERVICES = (
+    ipaddress.IPv4Network("168.63.129.16/32"),  # Azure
+    ipaddress.IPv4Network("192.0.0.0/24"),  # Oracle
+)
 
 _TEMPLATE = re.compile(r"\$\{\{\s*env\.([A-Za-z_][A-Za-z0-9_]*)\s*\}\}")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -115,6 +122,10 @@ class WebhookPolicy:
         embedded = _embedded(address)
         if embedded is not None:
             return self.allows(embedded)
+        if address.version == 6 and address not in GLOBAL_UNICAST:
+            return False
+        if any(address in network for network in CLOUD_SERVICES):
+            return False
         return address.is_global and not address.is_multicast
 
 

