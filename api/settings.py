@@ -15,8 +15,6 @@ PREFIX = "HOLDFAST_"
 SECRET_SETTINGS = frozenset(
     {"database_url", "secret", "smtp_url", "notify_webhook", "notify_slack"}
 )
-    {"database_url", "secret", "smtp_url", "notify_webhook", "notify_slack"}
-)
 STUDIO_ORIGIN = "https://smith.langchain.com"
 
 
