@@ -160,7 +160,9 @@ async def test_nobody_runs_the_assistant_of_somebody_else(
             f"/threads/{thread_id}/commands", json=started, **as_user("bob")
         )
         own = await api.http.post("/runs", json=start, **as_user("ada"))
-        graphs = await api.http.post("/runs", json={**start, "assistant_id": "echo"})
+        graphs = await api.http.post(
+            "/runs", json={**start, "assistant_id": "echo"}, **as_user("bob")
+        )
 
     assert {answer.status_code for answer in refused} == {404}
     assert command.json()["type"] == "error"
