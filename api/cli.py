@@ -11,7 +11,9 @@ import typer
 from api.commands import documents, new, project, prune, reviews, threads
 from api.commands.server import CommandError
 from api.settings import Settings, load_settings
+from api.startup import check_exposure, listen, migrated_database
 from engine.errors import ConfigurationError
+from engine.project import read_project
 
 app = typer.Typer(
     name="holdfast",
@@ -69,13 +71,19 @@ def serve(
 
       holdfast serve --config my-project/langgraph.json --port 8123
     """
-    from api.serve import serve as serve_until_stopped  # noqa: PLC0415  # 1 s of imports
-
     settings = _settings(
         host=host, port=port, config=config, database_url=database_url, worker=worker
     )
+    project = read_project(settings.config)
+    check_exposure(settings, project)
     try:
-        serve_until_stopped(settings)
+        with (
+            listen(settings.host, settings.port) as listener,
+            migrated_database(settings, project) as opening,
+        ):
+            from api import serve as process  # noqa: PLC0415  # 2 s of imports, meanwhile
+
+            process.serve(settings, project, listener=listener, database=opening)
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 
@@ -94,11 +102,12 @@ def worker(
 
       holdfast worker --once
     """
-    from api.serve import work  # noqa: PLC0415  # 1 s of imports
-
     settings = _settings(config=config, database_url=database_url)
     try:
-        work(settings, once=once)
+        with migrated_database(settings, read_project(settings.config)) as opening:
+            from api import serve as process  # noqa: PLC0415  # 2 s of imports, meanwhile
+
+            process.work(settings, once=once, database=opening)
     except KeyboardInterrupt:
         raise typer.Exit(0) from None
 
@@ -111,9 +120,9 @@ def migrate(config: ConfigOption = None, database_url: DatabaseOption = None) ->
 
       HOLDFAST_DATABASE_URL=postgresql://… holdfast migrate
     """
-    from api.serve import migrate_database  # noqa: PLC0415  # 1 s of imports
-
-    applied = migrate_database(_settings(config=config, database_url=database_url))
+    settings = _settings(config=config, database_url=database_url)
+    with migrated_database(settings, read_project(settings.config)) as opening:
+        applied = opening.result().applied
     typer.echo("\n".join(applied) if applied else "the database is up to date")
 
 

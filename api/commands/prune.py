@@ -15,11 +15,13 @@ import typer
 
 from api.commands.server import CommandError
 from api.settings import Settings, load_settings
+from api.startup import database
 from checkpoint_pruner import PrunerError, Report, Watermark, cli
 from checkpoint_pruner.arguments import EXIT_CODES, SweepOrder, add_sweep, duration, read_sweep
 from checkpoint_pruner.policy import DEFAULT_KEEP_LAST
 from checkpoint_pruner.progress import ProgressBar
 from engine.errors import EngineError, PruningPausedError
+from engine.project import read_project
 
 if TYPE_CHECKING:
     from engine.runtime import Engine
@@ -113,8 +115,6 @@ def _settings(parsed: Namespace) -> Settings:
 
 
 def _on_database(settings: Settings, work: Callable[[str], int]) -> int:
-    from api.serve import database  # noqa: PLC0415  # 1 s of imports
-
     with database(settings) as url:
         return work(url)
 
@@ -153,11 +153,10 @@ async def _pause_or_resume(settings: Settings, url: str, parsed: Namespace) -> i
 async def _engine(settings: Settings, url: str) -> AsyncIterator["Engine"]:
     """Open the engine on a database that is up to date, without a worker."""
     from api.app import engine_options  # noqa: PLC0415  # 1 s of imports
-    from api.serve import migrate_database  # noqa: PLC0415  # 1 s of imports
+    from engine.migrate import migrate, project_migrations  # noqa: PLC0415  # 1 s of imports
     from engine.runtime import open_engine  # noqa: PLC0415  # 1 s of imports
 
-    migrating = settings.model_copy(update={"database_url": url})
-    await asyncio.to_thread(migrate_database, migrating)
+    await migrate(url, project_migrations(read_project(settings.config)))
     options = engine_options(settings, database_url=url, run_worker=False)
     async with open_engine(options) as engine:
         yield engine
