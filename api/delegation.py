@@ -7,7 +7,7 @@ key, so that a call that is repeated finds its thread instead of making another.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from engine.errors import NotFoundError
@@ -15,9 +15,14 @@ from engine.gates.gate import Gate
 from engine.runs.request import RunRequest
 from engine.runs.run import Run
 from engine.runtime import Engine
+from engine.threads import Thread
 
 FLAT_TYPES = frozenset({"string", "number", "integer", "boolean"})
 ERRAND = "urn:holdfast:errand:{via}:{actor}:{assistant_id}:{key}"
+# The mark in a thread's metadata of an errand that was given up while it waited for an answer.
+GIVEN_UP = {"errand": "cancelled"}
+
+Stage = Literal["submitted", "working", "input_required", "completed", "failed", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,46 +30,83 @@ class Errand:
     """How far an errand has come.
 
     Attributes:
-        questions: what it waits for; empty when it has ended.
-        values: the thread's values, for an errand that ended well.
-        error: `{"error", "message"}` of one that did not.
+        run: the newest run of its thread.
+        questions: what the thread waits for.
     """
 
-    thread_id: str
+    thread: Thread
+    run: Run
     questions: Sequence[Gate] = ()
-    values: Any = None
-    error: Mapping[str, Any] | None = None
+
+    @property
+    def stage(self) -> Stage:
+        """Where it stands, in the words of the protocols."""
+        if not self.run.finished:
+            return "submitted" if self.run.status == "queued" else "working"
+        if self.questions:
+            return "input_required"
+        if self.run.status == "cancelled" or GIVEN_UP.items() <= self.thread.metadata.items():
+            return "cancelled"
+        return "failed" if self.run.status in ("failed", "expired") else "completed"
+
+    @property
+    def values(self) -> Any:
+        """The thread's values at the end of the newest run."""
+        return self.run.output
+
+    @property
+    def error(self) -> str | None:
+        """Why it did not end well, as a sentence; None if it did, or has not ended."""
+        if self.stage not in ("failed", "cancelled"):
+            return None
+        error = self.run.error or {}
+        if not error:
+            return f"the run was {self.run.status}"
+        return f"{error.get('error')}: {error.get('message')}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delegation:
-    """Errands of one protocol.
+    """The errands of one caller, in one protocol.
 
     Attributes:
         via: the protocol's name in the audit log.
+        actor: who calls.
+        caller: what graphs are told of who calls; None where nobody signed in.
+        scope: what the metadata of a thread must contain to exist for the caller.
+        metadata: what threads of the caller get.
     """
 
     engine: Engine
     via: str
+    actor: str
+    caller: Mapping[str, Any] | None = None
+    scope: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
-    def thread_of(self, *, actor: str, assistant_id: str, key: str | None) -> str:
+    def thread_of(self, assistant_id: str, *, key: str | None) -> str:
         """Return the thread of an errand: always the same for a caller's key, new without one."""
         if key is None:
             return str(uuid4())
-        name = ERRAND.format(via=self.via, actor=actor, assistant_id=assistant_id, key=key)
+        name = ERRAND.format(via=self.via, actor=self.actor, assistant_id=assistant_id, key=key)
         return str(uuid5(NAMESPACE_URL, name))
 
     async def begin(
-        self, *, thread_id: str, assistant_id: str, graph_input: Any, actor: str
-    ) -> Errand:
-        """Start an errand, or find the one that this thread is about, and wait for it."""
+        self,
+        thread_id: str,
+        *,
+        assistant_id: str,
+        graph_input: Any,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        """Start an errand, unless this thread is about one already."""
         async with self.engine.database.transaction() as connection:
             _, made = await self.engine.threads.create(
                 connection,
                 thread_id=thread_id,
-                metadata={**self.metadata, "via": self.via},
+                metadata={**(metadata or {}), **self.metadata, "via": self.via},
                 if_exists="do_nothing",
+                scope=self.scope,
             )
             if made:
                 await self.engine.runs.submit(
@@ -73,65 +115,66 @@ class Delegation:
                         assistant_id=assistant_id,
                         thread_id=thread_id,
                         input=graph_input,
-                        actor=actor,
+                        actor=self.actor,
+                        caller=self.caller,
                         via=self.via,
                     ),
                 )
-        return await self.look(thread_id)
 
-    async def go_on(self, *, thread_id: str, graph_input: Any, actor: str) -> Errand:
-        """Give a thread that has ended more input, and wait."""
-        thread = await self.engine.threads.get(thread_id)
-        await self.engine.runs.create(
-            RunRequest(
-                assistant_id=str(thread.assistant_id),
-                thread_id=thread_id,
-                input=graph_input,
-                actor=actor,
-                via=self.via,
-            )
-        )
-        return await self.look(thread_id)
-
-    async def answer(self, *, thread_id: str, answers: Mapping[str, Any], actor: str) -> Errand:
-        """Answer questions by their interrupt ids, and wait.
+    async def answer(self, thread_id: str, answers: Mapping[str, Any]) -> None:
+        """Answer questions by their interrupt ids.
 
         Raises:
             EngineError: see `Gates.accept_resume`; the questions stay open.
         """
-        thread = await self.engine.threads.get(thread_id)
+        thread = await self.engine.threads.get(thread_id, scope=self.scope)
         await self.engine.runs.create(
             RunRequest(
                 assistant_id=str(thread.assistant_id),
                 thread_id=thread_id,
                 command={"resume": dict(answers)},
-                actor=actor,
+                actor=self.actor,
+                caller=self.caller,
                 via=self.via,
             )
         )
-        return await self.look(thread_id)
 
-    async def look(self, thread_id: str) -> Errand:
-        """Wait until the thread neither runs nor is about to, and tell how it stands."""
-        run = await self._last_run(thread_id)
+    async def give_up(self, thread_id: str) -> None:
+        """Stop an errand: its runs are cancelled, its questions withdrawn."""
+        await self.engine.threads.update(thread_id, metadata=GIVEN_UP, scope=self.scope)
+        await self.engine.runs.cancel_many(thread_id=thread_id, actor=self.actor, via=self.via)
+        errand = await self.look(thread_id)
+        if errand.questions:
+            await self.engine.states.update(
+                thread_id, None, as_node="__end__", actor=self.actor, via=self.via
+            )
+
+    async def look(self, thread_id: str, *, wait: bool = True) -> Errand:
+        """Tell how an errand stands; with `wait`, once it neither runs nor is about to.
+
+        Raises:
+            NotFoundError: there is none.
+        """
+        await self._check(thread_id)
+        run = await self._newest_run(thread_id, wait=wait)
         async with self.engine.database.transaction() as connection:
+            thread = await self.engine.threads.read(connection, thread_id)
             questions = await self.engine.gates.live(connection, thread_id)
-        if questions:
-            return Errand(thread_id=thread_id, questions=tuple(questions))
-        if run.status in ("succeeded", "interrupted"):
-            return Errand(thread_id=thread_id, values=run.output)
-        error = run.error or {"error": run.status, "message": f"the run was {run.status}"}
-        return Errand(thread_id=thread_id, error=error)
+        return Errand(thread=thread, run=run, questions=tuple(questions))
 
-    async def _last_run(self, thread_id: str) -> Run:
+    async def _check(self, thread_id: str) -> None:
+        thread = await self.engine.threads.get(thread_id, scope=self.scope)
+        if thread.metadata.get("via") != self.via:
+            raise NotFoundError("errand", thread_id)
+
+    async def _newest_run(self, thread_id: str, *, wait: bool) -> Run:
         while True:
             runs = await self.engine.runs.list(thread_id, limit=1)
             if not runs:
                 raise NotFoundError("errand", thread_id)
-            run = await self.engine.runs.wait(runs[0].run_id)
-            newest = await self.engine.runs.list(thread_id, limit=1)
-            if run is not None and newest and newest[0].run_id == run.run_id:
-                return run
+            if runs[0].finished or not wait:
+                return runs[0]
+            await self.engine.runs.wait(runs[0].run_id)
 
 
 def form_of(gate: Gate) -> dict[str, Any]:

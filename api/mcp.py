@@ -19,17 +19,20 @@ from mcp.server.lowlevel.server import Server
 from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
 from mcp.server.transport_security import TransportSecuritySettings
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
+from api.auth import Guard, access
 from api.delegation import Delegation, Errand, answer_of, form_of
-from api.identity import actor
-from engine.assistants import Assistant, system_assistant_id
+from api.identity import actor, caller
+from engine.assistants import SYSTEM, Assistant, system_assistant_id
 from engine.errors import EngineError, InvalidValueError, NotFoundError
 from engine.keys import signing_key
 from engine.runtime import Engine
 from engine.wire import to_json
 
 KEY_ARGUMENT = "idempotency_key"
+# The argument of a tool whose graph takes something else than an object.
+WHOLE_INPUT = "input"
 KEY_SCHEMA = {
     "type": "string",
     "description": "Names this errand: the same key finds the same work instead of starting it.",
@@ -46,18 +49,26 @@ Context = ServerRequestContext[Any, Request]
 class _Handover(Response):
     """An answer that the MCP library writes itself."""
 
-    def __init__(self, manager: StreamableHTTPSessionManager) -> None:
+    def __init__(self, manager: StreamableHTTPSessionManager, body: bytes) -> None:
         super().__init__()
         self._manager = manager
+        # The project's own authorisation may have read it from the connection already.
+        self._read: bytes | None = body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await self._manager.handle_request(scope, receive, send)
+        async def replay() -> Message:
+            body, self._read = self._read, None
+            if body is None:
+                return await receive()
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        await self._manager.handle_request(scope, replay, send)
 
 
 @router.post("/mcp", include_in_schema=False)
 async def call(request: Request) -> Response:
     """Take one JSON-RPC message (streamable HTTP, stateless)."""
-    return _Handover(request.app.state.mcp)
+    return _Handover(request.app.state.mcp, await request.body())
 
 
 @router.get("/mcp", include_in_schema=False)
@@ -96,22 +107,20 @@ class _Tools:
     def __init__(self, engine: Engine, seal: URLSafeSerializer) -> None:
         self._engine = engine
         self._seal = seal
-        self._delegation = Delegation(engine=engine, via="mcp")
 
     async def list_tools(
-        self, _: Context, params: types.PaginatedRequestParams | None
+        self, context: Context, params: types.PaginatedRequestParams | None
     ) -> types.ListToolsResult:
-        """List one tool per assistant."""
+        """List one tool per assistant that the caller may see."""
         del params  # all of them are on one page
         tools = []
-        for name, assistant in (await self._assistants()).items():
-            schemas = await self._engine.assistants.schemas(assistant.assistant_id)
+        for name, assistant in (await self._assistants(context)).items():
             tools.append(
                 types.Tool(
                     name=name,
                     title=assistant.name,
                     description=assistant.description,
-                    input_schema=_tool_schema(schemas["input_schema"]),
+                    input_schema=_tool_schema(await self._input_schema(assistant)),
                 )
             )
         return types.ListToolsResult(tools=tools)
@@ -120,19 +129,18 @@ class _Tools:
         self, context: Context, params: types.CallToolRequestParams
     ) -> types.CallToolResult | types.InputRequiredResult:
         """Run an assistant, or go on with an errand that waited for input."""
-        caller = actor(context.request) if context.request is not None else "mcp"
         try:
-            errand = await self._pursue(params, caller)
+            errand = await self._pursue(context, params)
         except EngineError as error:
             return _failure(str(error))
         if errand.error is not None:
-            return _failure(f"{errand.error.get('error')}: {errand.error.get('message')}")
+            return _failure(errand.error)
         if not errand.questions:
             return _success(errand)
         if context.protocol_version < ROUND_TRIPS:
             return _waiting(errand)
         return types.InputRequiredResult(
-            request_state=self._seal.dumps(errand.thread_id),
+            request_state=self._seal.dumps(errand.thread.thread_id),
             input_requests={
                 gate.interrupt_id: types.ElicitRequest(
                     params=types.ElicitRequestFormParams(
@@ -143,28 +151,50 @@ class _Tools:
             },
         )
 
-    async def _pursue(self, params: types.CallToolRequestParams, caller: str) -> Errand:
-        assistants = await self._assistants()
+    async def _pursue(self, context: Context, params: types.CallToolRequestParams) -> Errand:
+        assistants = await self._assistants(context)
         if params.name not in assistants:
             raise NotFoundError("tool", params.name)
-        assistant_id = assistants[params.name].assistant_id
+        assistant = assistants[params.name]
+        errands = self._errands(context)
         arguments = dict(params.arguments or {})
         key = arguments.pop(KEY_ARGUMENT, None)
         if params.request_state is not None:
-            errand = await self._delegation.look(self._unseal(params.request_state))
+            thread_id = self._unseal(params.request_state)
         else:
-            thread_id = self._delegation.thread_of(
-                actor=caller, assistant_id=assistant_id, key=None if key is None else str(key)
+            thread_id = errands.thread_of(
+                assistant.assistant_id, key=None if key is None else str(key)
             )
-            errand = await self._delegation.begin(
-                thread_id=thread_id, assistant_id=assistant_id, graph_input=arguments, actor=caller
+            schema = await self._input_schema(assistant)
+            await errands.begin(
+                thread_id,
+                assistant_id=assistant.assistant_id,
+                graph_input=arguments if _is_object(schema) else arguments.get(WHOLE_INPUT),
             )
+        errand = await errands.look(thread_id)
         answers = _answers(errand, params.input_responses or {})
         if not answers:
             return errand
-        return await self._delegation.answer(
-            thread_id=errand.thread_id, answers=answers, actor=caller
+        await errands.answer(thread_id, answers)
+        return await errands.look(thread_id)
+
+    def _errands(self, context: Context) -> Delegation:
+        request = context.request
+        if request is None:
+            return Delegation(engine=self._engine, via="mcp", actor="mcp")
+        allowed = access(request)
+        return Delegation(
+            engine=self._engine,
+            via="mcp",
+            actor=actor(request),
+            caller=caller(request),
+            scope=allowed.scope,
+            metadata=allowed.ownership,
         )
+
+    async def _input_schema(self, assistant: Assistant) -> Mapping[str, Any]:
+        schemas = await self._engine.assistants.schemas(assistant.assistant_id)
+        return schemas["input_schema"] or {"type": "object"}
 
     def _unseal(self, state: str) -> str:
         try:
@@ -172,12 +202,23 @@ class _Tools:
         except BadSignature as error:
             raise InvalidValueError("/request_state", "what this server gave", state) from error
 
-    async def _assistants(self) -> dict[str, Assistant]:
-        """Return the assistants by the names of their tools."""
-        page = await self._engine.assistants.search(
-            limit=MAX_TOOLS, sort_by="created_at", sort_order="asc"
-        )
-        return {_tool_name(assistant): assistant for assistant in page.items}
+    async def _assistants(self, context: Context) -> dict[str, Assistant]:
+        """Return the assistants of the graphs and the caller's own, by the names of their tools."""
+        scope: Mapping[str, Any] = {}
+        if context.request is not None:
+            guard: Guard = context.request.app.state.guard
+            scope = await guard.scope_of(context.request, "assistants", "search")
+        found: dict[str, Assistant] = {}
+        for metadata, limit_to in ((SYSTEM, {}), ({}, scope)):
+            page = await self._engine.assistants.search(
+                metadata=metadata,
+                scope=limit_to,
+                limit=MAX_TOOLS,
+                sort_by="created_at",
+                sort_order="asc",
+            )
+            found |= {_tool_name(assistant): assistant for assistant in page.items}
+        return found
 
 
 def _tool_name(assistant: Assistant) -> str:
@@ -187,9 +228,15 @@ def _tool_name(assistant: Assistant) -> str:
     return f"{slug}_{assistant.assistant_id[:8]}"
 
 
-def _tool_schema(schema: Mapping[str, Any] | None) -> dict[str, Any]:
-    if not schema or schema.get("type") != "object":
-        return {"type": "object", "properties": {KEY_ARGUMENT: KEY_SCHEMA}}
+def _is_object(schema: Mapping[str, Any]) -> bool:
+    return schema.get("type") == "object"
+
+
+def _tool_schema(schema: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the schema of a tool's arguments; an input that is no object is one argument."""
+    if not _is_object(schema):
+        properties = {KEY_ARGUMENT: KEY_SCHEMA, WHOLE_INPUT: dict(schema)}
+        return {"type": "object", "properties": properties, "required": [WHOLE_INPUT]}
     properties = {KEY_ARGUMENT: KEY_SCHEMA, **schema.get("properties", {})}
     return {**schema, "properties": properties}
 
@@ -226,7 +273,7 @@ def _waiting(errand: Errand) -> types.CallToolResult:
     )
     return types.CallToolResult(
         content=[types.TextContent(text=note)],
-        structured_content={"status": "input_required", "thread_id": errand.thread_id},
+        structured_content={"status": "input_required", "thread_id": errand.thread.thread_id},
     )
 
 

@@ -110,6 +110,23 @@ async def test_a_thread_that_a_run_makes_belongs_to_its_caller(guarded: Any) -> 
     assert answer.status_code == 404
 
 
+async def test_the_thread_of_a_stateless_run_belongs_to_its_caller(guarded: Any) -> None:
+    body = {"assistant_id": "echo", "input": {}, "on_completion": "keep"}
+    run = (await guarded.http.post("/runs", json=body, **as_user(guarded, "ada"))).json()
+    await guarded.work()
+
+    joined = [
+        (
+            await guarded.http.get(f"/runs/{run['run_id']}/join", **as_user(guarded, user))
+        ).status_code
+        for user in ("ada", "bob")
+    ]
+    thread = await guarded.sdk.threads.get(run["thread_id"], **as_user(guarded, "ada"))
+
+    assert joined == [200, 404]
+    assert thread["metadata"]["owner"] == "ada"
+
+
 async def test_a_run_named_in_a_body_is_looked_up_too(guarded: Any) -> None:
     thread = await guarded.sdk.threads.create(**as_user(guarded, "ada"))
     item = {"thread_id": thread["thread_id"], "assistant_id": "echo", "input": {}}
