@@ -9,8 +9,20 @@ from engine.errors import ConflictError, EngineError, GoneError
 from engine.reviews.question import Dialect, Question, Risk
 
 GateState = Literal["open", "claimed", "scheduled", "decided", "expired", "cancelled", "superseded"]
+# What may follow on what; `0002_transitions.sql` says the same to the database.
+TRANSITIONS: Mapping[GateState, frozenset[GateState]] = {
+    "open": frozenset({"claimed", "scheduled", "decided", "expired", "cancelled", "superseded"}),
+    "claimed": frozenset({"open", "scheduled", "decided", "expired", "cancelled", "superseded"}),
+    "scheduled": frozenset({"open", "decided", "cancelled", "superseded"}),
+    "decided": frozenset(),
+    "expired": frozenset(),
+    "cancelled": frozenset(),
+    "superseded": frozenset(),
+}
 UNANSWERED: frozenset[GateState] = frozenset({"open", "claimed"})
-LIVE: frozenset[GateState] = frozenset({"open", "claimed", "scheduled"})
+LIVE: frozenset[GateState] = frozenset(
+    state for state, successors in TRANSITIONS.items() if successors
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -80,6 +80,9 @@ class ReviewRoom:
         )
         run = await self.runs.create(request)
         await self.execute(
+            "UPDATE holdfast.runs SET status = 'running' WHERE run_id = %s", run.run_id
+        )
+        await self.execute(
             "UPDATE holdfast.runs SET status = 'interrupted', finished_at = clock_timestamp()"
             " WHERE run_id = %s",
             run.run_id,

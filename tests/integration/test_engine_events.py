@@ -40,6 +40,9 @@ class Process:
     async def run_ends(self, run_id: str) -> None:
         async with self.database.transaction() as connection:
             await connection.execute(
+                "UPDATE holdfast.runs SET status = 'running' WHERE run_id = %s", (run_id,)
+            )
+            await connection.execute(
                 "UPDATE holdfast.runs SET status = 'succeeded', finished_at = now()"
                 " WHERE run_id = %s",
                 (run_id,),

@@ -80,6 +80,9 @@ class Services:
         ]
         async with self.database.transaction() as connection:
             await connection.execute(
+                "UPDATE holdfast.runs SET status = 'running' WHERE run_id = %s", [run.run_id]
+            )
+            await connection.execute(
                 "UPDATE holdfast.runs SET status = 'succeeded', finished_at = clock_timestamp()"
                 " WHERE run_id = %s",
                 [run.run_id],

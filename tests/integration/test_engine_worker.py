@@ -330,6 +330,30 @@ async def test_a_worker_that_runs_once_does_what_is_due_and_returns(engine_optio
         assert statuses == ["succeeded"] * 3
 
 
+async def test_answers_go_before_input_and_input_before_schedules(engine_options: Any) -> None:
+    async with open_engine(engine_options(run_worker=False, concurrency=1)) as engine:
+        asked = await engine.runs.create(
+            RunRequest(assistant_id="steps", input={"steps": 1, "gates": [0]})
+        )
+        await engine.run_once()
+        for kind in ("cron", "input"):
+            await engine.runs.create(
+                RunRequest(assistant_id="steps", kind=kind, input={"steps": 1})
+            )
+        await engine.runs.create(
+            RunRequest(assistant_id="steps", thread_id=asked.thread_id, command={"resume": "yes"})
+        )
+
+        await engine.run_once()
+
+        begun = await rows(
+            engine,
+            "SELECT kind FROM holdfast.runs WHERE run_id <> %s ORDER BY started_at",
+            asked.run_id,
+        )
+    assert [row["kind"] for row in begun] == ["resume", "input", "cron"]
+
+
 async def test_a_lost_ticket_is_issued_again(engine_options: Any) -> None:
     async with open_engine(engine_options(run_worker=False)) as engine:
         run = await engine.runs.create(RunRequest(assistant_id="steps", input={"steps": 1}))
