@@ -106,6 +106,7 @@ define environment
 	@echo "installing $(2) into $(1) (once)" >&2
 	@$(1)/bin/python -m pip install $(PIP_FLAGS) --require-hashes -r $(2)
 	@$(1)/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation -e .
+	@$(1)/bin/python -m compileall -q api checkpoint_pruner engine graphs nodes state
 	@touch $@
 endef
 
