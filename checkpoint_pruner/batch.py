@@ -90,8 +90,6 @@ class Batch:
                 return outcome
             self._read(connection.execute(planned("delete_unkept"), parameters), outcome)
             pruned = sorted(outcome.removed.get("checkpoints", ()))
-            if pruned:
-                connection.execute(statement("clear_parents"), {"thread_ids": pruned})
             if self.collect_all:
                 rows = connection.execute(statement("delete_orphan_writes"), parameters)
                 outcome.add("checkpoint_writes", rows)

@@ -65,7 +65,7 @@ def find_candidates(
     """Return the threads that may hold garbage, in order.
 
     With `full` these are all threads that any of the three tables names. Otherwise a loose index
-    scan makes two probes per thread, or one range scan where an index leads with the id.
+    scan makes a few probes per thread, or one range scan where an index leads with the id.
     """
     if full:
         return _column(connection, "select_all_threads", {})
@@ -80,6 +80,7 @@ def find_candidates(
     parameters = {
         "since": since,
         "fewest": policy.fewest,
+        "fewest_nested": policy.fewest_nested,
         "age_floor": lowest_id(state.now - shortest) if shortest and everywhere_aged else None,
     }
     return _column(connection, "select_candidates", parameters)

@@ -76,6 +76,11 @@ class Policy:
         """Return a number of root checkpoints that no rule of this policy goes below."""
         return min(p.keep_last or p.keep_turns or 1 for p in self.everywhere())
 
+    @property
+    def fewest_nested(self) -> int:
+        """Return a number of checkpoints that no rule goes below in a subgraph's namespace."""
+        return min(p.nested for p in self.everywhere())
+
     def everywhere(self) -> Iterable["Policy"]:
         """Yield this policy and its overrides."""
         yield self

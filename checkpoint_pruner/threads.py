@@ -49,7 +49,6 @@ async def prune_threads(
                 counts[kind] += count
                 pruned.add(name)
         touched = {"thread_ids": sorted(pruned)}
-        await _run(connection, statement("clear_parents"), touched)
         blobs = await _rows(connection, statement("delete_blobs"), touched)
     return Removed(
         counts["checkpoints"], sum(count for _, count, _ in blobs), counts["checkpoint_writes"]

@@ -69,6 +69,6 @@ WHERE b.thread_id = ANY(%(thread_ids)s)
     )
 GROUP BY b.thread_id
 UNION ALL
-SELECT 'kept', k.reason, count(DISTINCT (k.thread_id, k.checkpoint_ns, k.checkpoint_id)), 0
-FROM kept AS k
+SELECT 'kept', k.reason, count(*), 0
+FROM (SELECT DISTINCT thread_id, checkpoint_ns, checkpoint_id, reason FROM kept) AS k
 GROUP BY k.reason

@@ -61,6 +61,7 @@ root_window AS MATERIALIZED (
             OFFSET s.keep_last - 1
             LIMIT 1
         ), '') AS lowest
+        OFFSET 0
     ) AS counted
     -- With durability "exit" no input is saved: a turn then shows as a leap of the step counter.
     CROSS JOIN LATERAL (
@@ -88,6 +89,7 @@ root_window AS MATERIALIZED (
             OFFSET s.keep_turns - 1
             LIMIT 1
         ), '') END AS lowest
+        OFFSET 0
     ) AS turned
 ),
 -- Questions to a person, and steps young enough that a run may still be inside them: where the
@@ -199,48 +201,31 @@ thinned AS MATERIALIZED (
 ),
 root_kept AS MATERIALIZED (
     SELECT
-        k.thread_id,
-        k.checkpoint_id,
-        k.reason,
-        -- A fork replays its subgraphs from before its parent, even after the parent has gone; with
-        -- durability "exit" every checkpoint does.
-        found.parent_id
-    FROM (
-        SELECT
-            w.thread_id,
-            young.checkpoint_id,
-            CASE WHEN young.checkpoint_id >= w.count_floor THEN 'window' ELSE 'recent' END AS reason
-        FROM root_window AS w
-        CROSS JOIN LATERAL (
-            SELECT c.checkpoint_id
-            FROM checkpoints AS c
-            WHERE c.thread_id = w.thread_id
-                AND c.checkpoint_ns = ''
-                AND c.checkpoint_id >= w.cutoff
-            OFFSET 0
-        ) AS young
-        UNION ALL
-        SELECT thread_id, checkpoint_id, 'open gate'
-        FROM open_gate
-        UNION ALL
-        SELECT thread_id, checkpoint_id, 'in flight'
-        FROM in_flight
-        UNION ALL
-        SELECT thread_id, checkpoint_id, 'last of its run'
-        FROM thinned
-        UNION ALL
-        SELECT thread_id, checkpoint_id, 'pinned'
-        FROM pin
-        WHERE checkpoint_ns = ''
-    ) AS k
+        w.thread_id,
+        young.checkpoint_id,
+        CASE WHEN young.checkpoint_id >= w.count_floor THEN 'window' ELSE 'recent' END AS reason
+    FROM root_window AS w
     CROSS JOIN LATERAL (
-        SELECT c.parent_checkpoint_id AS parent_id
+        SELECT c.checkpoint_id
         FROM checkpoints AS c
-        WHERE c.thread_id = k.thread_id
+        WHERE c.thread_id = w.thread_id
             AND c.checkpoint_ns = ''
-            AND c.checkpoint_id = k.checkpoint_id
-        LIMIT 1
-    ) AS found
+            AND c.checkpoint_id >= w.cutoff
+        OFFSET 0
+    ) AS young
+    UNION ALL
+    SELECT thread_id, checkpoint_id, 'open gate'
+    FROM open_gate
+    UNION ALL
+    SELECT thread_id, checkpoint_id, 'in flight'
+    FROM in_flight
+    UNION ALL
+    SELECT thread_id, checkpoint_id, 'last of its run'
+    FROM thinned
+    UNION ALL
+    SELECT thread_id, checkpoint_id, 'pinned'
+    FROM pin
+    WHERE checkpoint_ns = ''
 ),
 -- Only a call has a ":" in its namespace; a stateful subgraph keeps one namespace for all calls.
 subgraph AS MATERIALIZED (
@@ -291,12 +276,22 @@ sub_window AS MATERIALIZED (
         OFFSET 0
     ) AS young
 ),
--- Replaying a kept checkpoint loads, in each stateful subgraph, the newest row before its bound.
+-- Replaying a kept checkpoint loads, in each stateful subgraph, the newest row before its bound: the
+-- checkpoint itself, but for a fork its parent, even after that has gone; with durability "exit" the
+-- parent of any.
 replay_floor AS MATERIALIZED (
     SELECT DISTINCT n.thread_id, n.checkpoint_ns, f.checkpoint_id
     FROM subgraph AS n
     JOIN root_kept AS k USING (thread_id)
-    CROSS JOIN LATERAL (VALUES (k.checkpoint_id), (k.parent_id)) AS replayed (bound)
+    CROSS JOIN LATERAL (
+        SELECT c.parent_checkpoint_id AS parent_id
+        FROM checkpoints AS c
+        WHERE c.thread_id = k.thread_id
+            AND c.checkpoint_ns = ''
+            AND c.checkpoint_id = k.checkpoint_id
+        LIMIT 1
+    ) AS found
+    CROSS JOIN LATERAL (VALUES (k.checkpoint_id), (found.parent_id)) AS replayed (bound)
     CROSS JOIN LATERAL (
         SELECT c.checkpoint_id
         FROM checkpoints AS c
@@ -371,46 +366,68 @@ asked_for AS MATERIALIZED (
     UNION ALL
     SELECT thread_id, checkpoint_ns, checkpoint_id, 'pinned' FROM pin WHERE checkpoint_ns > ''
 ),
--- Checkpoints before format 4 read their pending sends from their parent's writes.
-with_senders AS MATERIALIZED (
-    SELECT thread_id, checkpoint_ns, checkpoint_id, reason FROM asked_for
-    UNION ALL
-    SELECT k.thread_id, k.checkpoint_ns, sender.checkpoint_id, 'pending sends'
+-- Each of them is looked up once, for all that the rest of the plan asks of it.
+loaded AS MATERIALIZED (
+    SELECT k.thread_id, k.checkpoint_ns, k.checkpoint_id, k.reason, found.*
     FROM asked_for AS k
     CROSS JOIN LATERAL (
-        SELECT c.parent_checkpoint_id AS checkpoint_id
-        FROM checkpoints AS c
-        WHERE c.thread_id = k.thread_id
-            AND c.checkpoint_ns = k.checkpoint_ns
-            AND c.checkpoint_id = k.checkpoint_id
-            AND (c.checkpoint ->> 'v')::integer < 4
-            AND (
-                SELECT true
-                FROM checkpoint_writes AS w
-                WHERE w.thread_id = c.thread_id
-                    AND w.checkpoint_ns = c.checkpoint_ns
-                    AND w.checkpoint_id = c.parent_checkpoint_id
-                    AND w.channel = '__pregel_tasks'
-                LIMIT 1
-            ) IS NOT NULL
-        LIMIT 1
-    ) AS sender
-),
--- A DeltaChannel without a stored value is rebuilt from its ancestors' writes.
-delta_channel AS MATERIALIZED (
-    SELECT DISTINCT k.thread_id, k.checkpoint_ns, counter.channel
-    FROM with_senders AS k
-    CROSS JOIN LATERAL (
-        SELECT c.metadata -> 'counters_since_delta_snapshot' AS counters
+        SELECT
+            c.ctid AS address,
+            c.parent_checkpoint_id AS parent_id,
+            c.metadata ->> 'source' AS source,
+            c.metadata -> 'counters_since_delta_snapshot' AS counters,
+            (c.checkpoint ->> 'v')::integer < 4 AS sends_in_parent
         FROM checkpoints AS c
         WHERE c.thread_id = k.thread_id
             AND c.checkpoint_ns = k.checkpoint_ns
             AND c.checkpoint_id = k.checkpoint_id
         LIMIT 1
     ) AS found
-    CROSS JOIN LATERAL jsonb_object_keys(
-        CASE jsonb_typeof(found.counters) WHEN 'object' THEN found.counters END
-    ) AS counter (channel)
+),
+-- Checkpoints before format 4 read their pending sends from their parent's writes.
+with_senders AS MATERIALIZED (
+    SELECT * FROM loaded
+    UNION ALL
+    SELECT
+        k.thread_id,
+        k.checkpoint_ns,
+        k.parent_id,
+        'pending sends',
+        sender.address,
+        sender.parent_id,
+        sender.source,
+        sender.counters,
+        false
+    FROM loaded AS k
+    CROSS JOIN LATERAL (
+        SELECT
+            c.ctid AS address,
+            c.parent_checkpoint_id AS parent_id,
+            c.metadata ->> 'source' AS source,
+            c.metadata -> 'counters_since_delta_snapshot' AS counters
+        FROM checkpoints AS c
+        WHERE c.thread_id = k.thread_id
+            AND c.checkpoint_ns = k.checkpoint_ns
+            AND c.checkpoint_id = k.parent_id
+            AND (
+                SELECT true
+                FROM checkpoint_writes AS w
+                WHERE w.thread_id = c.thread_id
+                    AND w.checkpoint_ns = c.checkpoint_ns
+                    AND w.checkpoint_id = c.checkpoint_id
+                    AND w.channel = '__pregel_tasks'
+                LIMIT 1
+            ) IS NOT NULL
+        LIMIT 1
+    ) AS sender
+    WHERE k.sends_in_parent
+),
+-- A DeltaChannel without a stored value is rebuilt from its ancestors' writes.
+delta_channel AS MATERIALIZED (
+    SELECT DISTINCT k.thread_id, k.checkpoint_ns, counter.channel
+    FROM with_senders AS k
+    CROSS JOIN LATERAL jsonb_object_keys(k.counters) AS counter (channel)
+    WHERE jsonb_typeof(k.counters) = 'object'
 ),
 history AS (
     SELECT k.thread_id, k.checkpoint_ns, k.checkpoint_id, d.channel, 0 AS distance
@@ -443,16 +460,31 @@ history AS (
     ) AS ancestor
 ),
 kept AS MATERIALIZED (
-    SELECT thread_id, checkpoint_ns, checkpoint_id, reason FROM with_senders
+    SELECT thread_id, checkpoint_ns, checkpoint_id, reason, address, parent_id, source
+    FROM with_senders
     UNION ALL
-    SELECT DISTINCT h.thread_id, h.checkpoint_ns, h.checkpoint_id, 'delta history'
-    FROM history AS h
-    WHERE h.distance = 1
-        AND NOT EXISTS (
-            SELECT
-            FROM with_senders AS k
-            WHERE k.thread_id = h.thread_id
-                AND k.checkpoint_ns = h.checkpoint_ns
-                AND k.checkpoint_id = h.checkpoint_id
-        )
+    SELECT h.thread_id, h.checkpoint_ns, h.checkpoint_id, 'delta history', found.*
+    FROM (
+        SELECT DISTINCT thread_id, checkpoint_ns, checkpoint_id
+        FROM history
+        WHERE distance = 1
+    ) AS h
+    CROSS JOIN LATERAL (
+        SELECT
+            c.ctid AS address,
+            c.parent_checkpoint_id AS parent_id,
+            c.metadata ->> 'source' AS source
+        FROM checkpoints AS c
+        WHERE c.thread_id = h.thread_id
+            AND c.checkpoint_ns = h.checkpoint_ns
+            AND c.checkpoint_id = h.checkpoint_id
+        LIMIT 1
+    ) AS found
+    WHERE NOT EXISTS (
+        SELECT
+        FROM with_senders AS k
+        WHERE k.thread_id = h.thread_id
+            AND k.checkpoint_ns = h.checkpoint_ns
+            AND k.checkpoint_id = h.checkpoint_id
+    )
 )

@@ -19,7 +19,7 @@ from tests.pruner.zoo import SHAPES
 from tests.pruner.zookeeper import exact, sweep_window
 
 Edits = Mapping[str, tuple[str, str]]
-"""By statement (`kept`, `delete_blobs`, `clear_parents`): what it says, what it says instead."""
+"""By statement (`kept`, `delete_blobs`): what it says, what it says instead."""
 
 NAIVE_WINDOW = (
     """
@@ -78,7 +78,6 @@ def statements(
         for name, text in (
             ("kept", planned("delete_unkept").decode()),
             ("delete_blobs", statement("delete_blobs").decode()),
-            ("clear_parents", statement("clear_parents").decode()),
         ):
             if name in edits:
                 said, instead = edits.pop(name)
@@ -122,13 +121,20 @@ MUTANTS: dict[str, tuple[Callable[..., Any], tuple[str, ...], str]] = {
     ),
     "no floor, by the law": (lawless(floors=False), ("stateful_gate",), "exit"),
     "no bound": (
-        edited({"kept": ("(k.checkpoint_id), (k.parent_id)", "(k.checkpoint_id), (NULL::text)")}),
+        edited({"kept": ("(k.checkpoint_id), (found.parent_id)", "(k.checkpoint_id), (NULL)")}),
         ("fork_not_run_yet", "fork_with_stateful_child"),
         "exit",
     ),
     "no bound, by the law": (lawless(bounds=False), ("fork_not_run_yet",), "sync"),
     "no delta": (
-        edited({"kept": ("WHERE h.distance = 1\n        AND NOT", "WHERE false\n        AND NOT")}),
+        edited(
+            {
+                "kept": (
+                    "WHERE NOT EXISTS (\n        SELECT\n        FROM with_senders",
+                    "WHERE false AND NOT EXISTS (\n        SELECT\n        FROM with_senders",
+                )
+            }
+        ),
         ("delta_two_cadences", "delta_gate"),
         "sync",
     ),
