@@ -8,6 +8,9 @@ once; two of a kind never overlap.
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.cron import CronTrigger
@@ -19,7 +22,7 @@ from engine.runtime import Engine
 log = logging.getLogger(__name__)
 
 CRON_SECONDS = 1.0
-SAMPLE_SECONDS = 3_600.0
+SAMPLE_SECONDS = 600.0
 SWEEP_MINUTES = 5.0
 NIGHTLY_HOUR_UTC = 3
 NIGHTLY_JITTER_SECONDS = 900
@@ -35,8 +38,9 @@ async def open_scheduler(engine: Engine, settings: Settings) -> AsyncIterator[As
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
 
-    def every(seconds: float, name: str, work: Work) -> None:
-        scheduler.add_job(_survived(name, work), IntervalTrigger(seconds=seconds), id=name)
+    def every(seconds: float, name: str, work: Work, **settings: Any) -> None:
+        trigger = IntervalTrigger(seconds=seconds)
+        scheduler.add_job(_survived(name, work), trigger, id=name, **settings)
 
     project = engine.project
     thread_ttl = project.checkpointer.ttl if project.checkpointer else None
@@ -52,7 +56,13 @@ async def open_scheduler(engine: Engine, settings: Settings) -> AsyncIterator[As
         "expired items",
         engine.items.sweep,
     )
-    every(SAMPLE_SECONDS, "storage sample", engine.pruning.sample)
+    every(
+        SAMPLE_SECONDS,
+        "storage sample",
+        # All processes have this clock: a sample is due when none was taken for most of the time.
+        partial(engine.pruning.sample, at_least_seconds=SAMPLE_SECONDS / 2),
+        next_run_time=datetime.now(UTC),
+    )
     if settings.prune_interval_seconds and settings.prune_keep_last is not None:
         every(settings.prune_interval_seconds, "prune", engine.pruning.sweep_dirty)
         scheduler.add_job(

@@ -43,7 +43,7 @@ Trigger = Literal["schedule", "nightly", "command", "api", "console", "ttl"]
 
 DIRTY_BATCH = 20_000
 EXPIRED_BATCH = 1_000
-SAMPLES_KEPT_DAYS = 90
+HISTORY_KEPT_DAYS = 90
 
 pruned_rows = Counter("holdfast_pruned_rows_total", "Rows the pruner removed", ["table"])
 pruned_bytes = Counter("holdfast_pruned_bytes_total", "Stored bytes the pruner removed", ["table"])
@@ -370,14 +370,19 @@ class Pruning:
             )
             return [PruneRun(**row) for row in await cursor.fetchall()]
 
-    async def sample(self) -> None:
-        """Write down the sizes of the checkpoint tables, and forget old ones."""
+    async def sample(self, *, at_least_seconds: float = 0.0) -> None:
+        """Write down the sizes of the checkpoint tables; forget old ones and old sweeps.
+
+        Does nothing when the last sample of any process is younger than `at_least_seconds`.
+        """
         async with self.database.transaction() as connection:
-            await connection.execute(statement("sample_storage"), {"tenant": self.database.tenant})
             await connection.execute(
-                statement("delete_old_storage_samples"),
-                {"tenant": self.database.tenant, "days": SAMPLES_KEPT_DAYS},
+                statement("sample_storage"),
+                {"tenant": self.database.tenant, "at_least_seconds": at_least_seconds},
             )
+            kept = {"tenant": self.database.tenant, "days": HISTORY_KEPT_DAYS}
+            await connection.execute(statement("delete_old_prune_runs"), kept)
+            await connection.execute(statement("delete_old_storage_samples"), kept)
 
     async def samples(self, *, days: int = 30) -> list[dict[str, Any]]:
         """Return the sizes of the last days, oldest first, one row per table and moment."""

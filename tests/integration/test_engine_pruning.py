@@ -1,5 +1,6 @@
 """The engine and the pruner: the guard that comes with the migrations, starting points that go."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -7,9 +8,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from apscheduler.events import EVENT_JOB_EXECUTED
 
+from api.scheduler import open_scheduler
+from api.settings import Settings
 from checkpoint_pruner import Options, Policy, Progress
 from checkpoint_pruner.guard import guard_status, remove_guard
+from checkpoint_pruner.report import TABLES
 from engine.errors import InvalidValueError, PruningPausedError
 from engine.migrate import migrate
 from engine.runs.request import RunRequest
@@ -208,3 +213,43 @@ async def test_a_sweep_under_way_ends_where_pruning_is_paused(engine: Engine) ->
 
     left = {name: len(ids_of(url, name)) for name in lengths}
     assert left == {"a": 5, "b": 30, "c": 30}
+
+
+async def test_sizes_are_written_down_by_the_clock_although_nothing_is_swept(
+    engine: Engine,
+) -> None:
+    write_thread(engine.database.conninfo, "t", 3)
+    sampled = asyncio.Event()
+
+    async with open_scheduler(engine, Settings(prune_keep_last=None)) as scheduler:
+        scheduler.add_listener(
+            lambda event: event.job_id == "storage sample" and sampled.set(), EVENT_JOB_EXECUTED
+        )
+        await asyncio.wait_for(sampled.wait(), timeout=30)
+    samples = await engine.pruning.samples()
+
+    assert [row["table_name"] for row in samples] == sorted(TABLES)
+    assert len({row["sampled_at"] for row in samples}) == 1
+    assert all(row["table_bytes"] + row["index_bytes"] > 0 for row in samples)
+
+
+async def test_a_sample_of_another_process_is_enough(engine: Engine) -> None:
+    await engine.pruning.sample()
+
+    await engine.pruning.sample(at_least_seconds=60)
+
+    assert len(await engine.pruning.samples()) == len(TABLES)
+
+
+async def test_what_was_removed_stays_counted_when_the_sweep_is_forgotten(engine: Engine) -> None:
+    url = engine.database.conninfo
+    write_thread(url, "t", 30)
+    await engine.pruning.sweep(Policy(keep_last=5), trigger="command", options=Options())
+    async with engine.database.transaction() as connection:
+        await connection.execute("UPDATE holdfast.prune_runs SET started_at = '2020-01-01'")
+
+    await engine.pruning.sample()
+
+    newest = {row["table_name"]: row["pruned_rows"] for row in await engine.pruning.samples()}
+    assert await engine.pruning.runs() == []
+    assert newest["checkpoints"] == 25
