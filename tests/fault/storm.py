@@ -9,27 +9,25 @@ import asyncio
 import random
 import signal
 import time
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
-from engine.errors import EngineError
-from engine.runs.request import RunRequest
-from engine.runtime import Engine, open_engine
 from tests.fault.checker import Verdict, check
-from tests.fault.processes import HUNG_AFTER_SECONDS, Place, Worker, options, submitter
+from tests.fault.crowd import Crowd
+from tests.fault.processes import HUNG_AFTER_SECONDS, Place, Worker
 from tests.fault.servers import CrashingPostgres
 
-RUNS_PER_THREAD = 4
 POLL_SECONDS = 0.05
 # Between two blows: a run that is hit five times before it can do a single step is rightly taken
 # for one that kills its workers.
 EFFECTS_BETWEEN_BLOWS = 12
 CLIENT_BATCH = 24
+# Runs submitted when there is nothing left to hit.
+REFILL = 40
 QUIET_SECONDS = 120.0
 # Runs in the queue at each crash of the database: some in hand, some not yet begun.
 CRASH_LOAD = 24
@@ -138,11 +136,16 @@ class _Stormer:
         self._plan = plan
         self._random = random.Random(plan.seed)
         self._workers: list[Worker] = []
-        self._clients: list[tuple[Any, list[tuple[str, str, Mapping[str, Any]]]]] = []
-        self._labels = 0
         self._kills: list[tuple[Any, list[str]]] = []
         self.storm = Storm(verdict=Verdict(), restored_seconds=plan.restored_seconds)
-        self._deciding = True
+        self._crowd = Crowd(
+            place=place,
+            seed=plan.seed,
+            dice=self._random,
+            work={"steps": plan.steps, "pause_seconds": plan.pause_seconds},
+            questions=plan.gates,
+            plant=plan.client_plant,
+        )
         self._zombies: list[asyncio.Task[None]] = []
 
     async def run(self) -> Storm:
@@ -152,107 +155,24 @@ class _Stormer:
             for _ in range(self._plan.workers)
         ]
         try:
-            self._submit(self._plan.runs)
-            people = asyncio.create_task(self._people())
+            self._crowd.submit(self._plan.runs)
+            people = asyncio.create_task(self._crowd.answer())
             await self._strike()
             await self._settle()
-            self._deciding = False
+            self._crowd.stop_answering()
             await people
         finally:
             for worker in self._workers:
                 worker.kill()
-            for process, _ in self._clients:
-                process.kill()
+            self._crowd.close()
         self.storm.seconds = time.monotonic() - began
+        self.storm.client_kills = self._crowd.killed
+        self.storm.decided, self.storm.conflicts = self._crowd.decided, self._crowd.conflicts
         self.storm.resumed_after_seconds = self._latencies()
         self.storm.verdict = check(
             self._place.database_url, world=self._place.world, history=self._place.history
         )
         return self.storm
-
-    # Clients
-
-    def _submit(self, count: int) -> None:
-        requests = []
-        for _ in range(count):
-            thread = self._labels // RUNS_PER_THREAD
-            label = f"w{self._labels}"
-            self._labels += 1
-            gates = [2] if self._random.random() < self._plan.gates else []
-            value = {
-                "label": label,
-                "steps": self._plan.steps,
-                "pause_seconds": self._plan.pause_seconds,
-                "gates": gates,
-            }
-            thread_id = str(uuid.UUID(int=(self._plan.seed << 64) + thread))
-            requests.append((str(uuid.uuid4()), thread_id, value))
-        half = len(requests) // 2
-        for part in (requests[:half], requests[half:]):
-            process = submitter(self._place, part, self._plan.client_plant)
-            self._clients.append((process, part))
-
-    def _kill_client(self) -> None:
-        living = [entry for entry in self._clients if entry[0].is_alive()]
-        if not living:
-            return
-        process, part = self._random.choice(living)
-        process.kill()
-        process.join()
-        self._clients.remove((process, part))
-        self.storm.client_kills += 1
-        known = self._known([run_id for run_id, _, _ in part])
-        # What it had not been told may be there or not; a client that knows its ids asks.
-        rest = [request for request in part if request[0] not in known | self._acknowledged()]
-        self._clients.append((submitter(self._place, rest, self._plan.client_plant), rest))
-
-    def _acknowledged(self) -> set[str]:
-        if not self._place.history.exists():
-            return set()
-        lines = (line.split() for line in self._place.history.read_text().splitlines())
-        return {words[1] for words in lines if words[0] == "ok"}
-
-    def _known(self, run_ids: Sequence[str]) -> set[str]:
-        return {
-            row["run_id"]
-            for row in self._rows(
-                "SELECT run_id FROM holdfast.runs WHERE run_id = ANY(%s)", list(run_ids)
-            )
-        }
-
-    async def _people(self) -> None:
-        """Two people answer every question at the same time, until told to stop."""
-        async with open_engine(options(self._place, run_worker=False)) as engine:
-            while self._deciding:
-                for gate in await asyncio.to_thread(self._open_gates):
-                    await asyncio.gather(
-                        *(self._answer(engine, gate, who) for who in ("ann", "bob"))
-                    )
-                await asyncio.sleep(POLL_SECONDS)
-
-    def _open_gates(self) -> list[dict[str, Any]]:
-        try:
-            return self._rows(
-                "SELECT interrupt_id, thread_id FROM holdfast.gates WHERE state = 'open'"
-            )
-        except psycopg.OperationalError:
-            return []  # the database is away
-
-    async def _answer(self, engine: Engine, gate: Mapping[str, Any], who: str) -> None:
-        try:
-            await engine.runs.create(
-                RunRequest(
-                    assistant_id="work",
-                    thread_id=gate["thread_id"],
-                    command={"resume": {gate["interrupt_id"]: who}},
-                    actor=who,
-                )
-            )
-            self.storm.decided += 1
-        except EngineError:
-            self.storm.conflicts += 1
-        except psycopg.Error:
-            return  # the connection was cut; the gate says whether it counted
 
     # Faults
 
@@ -271,9 +191,9 @@ class _Stormer:
         await asyncio.gather(*self._zombies)
 
     async def _kill_new_client(self) -> None:
-        self._submit(CLIENT_BATCH)
+        self._crowd.submit(CLIENT_BATCH)
         await asyncio.sleep(self._random.uniform(0.2, 0.6))  # starting takes the most
-        await asyncio.to_thread(self._kill_client)
+        await asyncio.to_thread(self._crowd.kill_client)
 
     async def _cut_connections(self) -> None:
         await self._victim()
@@ -302,7 +222,7 @@ class _Stormer:
         """Stop the database in mid-work; wait until everything that it had accepted is done."""
         assert self._server is not None
         if await asyncio.to_thread(self._unfinished) < CRASH_LOAD:
-            self._submit(CRASH_LOAD)
+            self._crowd.submit(CRASH_LOAD)
         await self._victim()
         await asyncio.to_thread(self._server.crash)
         self.storm.restarts += 1
@@ -346,7 +266,7 @@ class _Stormer:
         before = self._effects()
         while self._effects() < before + EFFECTS_BETWEEN_BLOWS and time.monotonic() < deadline:
             if not await asyncio.to_thread(self._unfinished):
-                self._submit(RUNS_PER_THREAD * 10)
+                self._crowd.submit(REFILL)
             await asyncio.sleep(POLL_SECONDS)
 
     def _effects(self) -> int:
@@ -370,7 +290,7 @@ class _Stormer:
             if busy:
                 return busy
             if not await asyncio.to_thread(self._unfinished):
-                self._submit(RUNS_PER_THREAD * 10)
+                self._crowd.submit(REFILL)
             await asyncio.sleep(POLL_SECONDS)
         raise TimeoutError("no worker has anything to do")
 
@@ -379,9 +299,8 @@ class _Stormer:
         quiet_since, last = time.monotonic(), -1
         limit = QUIET_SECONDS if not (self._plan.plant or self._plan.client_plant) else 15.0
         while True:
-            clients = any(process.is_alive() for process, _ in self._clients)
             left = await asyncio.to_thread(self._unfinished)
-            if not left and not clients:
+            if not left and not self._crowd.submitting:
                 return
             if left != last:
                 quiet_since, last = time.monotonic(), left
