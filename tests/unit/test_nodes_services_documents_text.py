@@ -483,3 +483,13 @@ def test_control_characters_never_reach_the_invoice():
     invoice = read_text(ONE_LINE_LABELS.replace("Cloud", "Clo\x07ud\u200b"))
 
     assert "\x07" not in str(invoice["lines"])
+
+
+@pytest.mark.parametrize("sign", ["1", "a", "0.", "A1-"])
+def test_a_line_is_read_as_far_as_a_page_is_wide(sign):
+    # The rules take minutes for such a line as a whole.
+    endless = sign * (290_000 // len(sign))
+
+    assert read_text(f"{ONE_LINE_LABELS}\n{endless}\n") == read_text(
+        f"{ONE_LINE_LABELS}\n{endless[:1_000]}\n"
+    )

@@ -92,7 +92,10 @@ _CROWNS = (
 
 
 def plain(text: str) -> str:
-    """Return a text with one kind of space, no control characters and no zero-width signs."""
+    """Return a text with one kind of space, no control characters and no zero-width signs.
+
+    Of each line `MAX_LINE` characters are kept: the rules take time by the square of a line.
+    """
     text = (
         _FIXED_SPACES.sub("'", text)
         .translate(_TYPOGRAPHY)
@@ -100,7 +103,8 @@ def plain(text: str) -> str:
         .replace("\r\n", "\n")
         .replace("\r", "\n")
     )
-    return "".join(_printable(character) for character in text)
+    lines = (line[:MAX_LINE] for line in text.split("\n"))
+    return "".join(_printable(character) for character in "\n".join(lines))
 
 
 def decimal_mark(text: str) -> str:
