@@ -417,6 +417,30 @@ def test_a_total_finer_than_its_currency_is_refused_by_its_label():
     assert (error.code, error.field) == ("too_precise", "Total: $2,500.005")
 
 
+def test_a_remark_about_tax_does_not_end_the_lines():
+    text = DUTCH.replace("Schroeven 4x40", "BTW: zie onder\nSchroeven 4x40")
+
+    assert [line["amount"] for line in read_text(text)["lines"]] == [54600, 7900]
+
+
+def test_of_two_subtotals_the_one_without_tax_is_the_net_total():
+    text = DUTCH.replace("Totaal inclusief BTW ", "Subtotaal            ")
+
+    assert read_text(text)["totals"]["tax_exclusive"] == 62500
+
+
+def test_a_total_beside_another_sentence_is_no_line():
+    text = NUMBER_BELOW_THE_TITLE.replace(
+        "                                   Total: ", "Prices include tax                 Total: "
+    )
+
+    assert len(read_text(text)["lines"]) == 1
+
+
+def test_the_buyers_label_is_nobodys_name():
+    assert read_text(f"Factuuradres\nPiet\n\n{DUTCH}")["supplier_name"] != "Factuuradres"
+
+
 def test_a_text_without_currency_is_refused():
     assert refused(ONE_LINE_LABELS.replace("$", "")).field == "currency"
 

@@ -349,6 +349,7 @@ def _letterhead(rows: list[Row]) -> str | None:
             words = re.split(r"\s*[\u00b7\u2022\u25cf|]\s*", cell.text.strip(" *=-_#|"))[0]
             plain_words = re.search(r"[^\W\d_]{2}", words) and ":" not in words
             title = TITLE.match(words) or CREDIT_TITLE.match(words)
+            title = title or any(label.match(words) for label in BUYER_LABELS)
             page = re.match(r"(?:page|seite|side)\b", words, re.IGNORECASE)
             if plain_words and not title and not page:
                 return words
@@ -473,7 +474,7 @@ def _totals(
             expected=f"an amount in {reading.currency} beside a label such as 'Total'",
             code="missing_amount",
         )
-    net = last("net")
+    net = _net(stated, inclusive)
     taxes, tax_total = _taxes([each for each in stated if each.kind == "tax"], net, inclusive)
     if tax_total is None:
         tax_total = 0 if net is None else inclusive - net
@@ -497,6 +498,14 @@ def _totals(
         payable=inclusive - prepaid if payable is None else payable,
     )
     return totals, taxes, allowances, lines
+
+
+def _net(stated: list[_Stated], inclusive: int) -> int | None:
+    """Return the net total: of several subtotals the last from which tax leads to the total."""
+    taxes = [each.amount for each in stated if each.kind == "tax"]
+    nets = [each.amount for each in stated if each.kind == "net"]
+    fitting = [net for net in nets if inclusive - net in {sum(taxes), *taxes}]
+    return next(reversed(fitting or nets), None)
 
 
 def _taxes(

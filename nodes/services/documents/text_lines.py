@@ -101,11 +101,12 @@ def find_lines(
     for position in range(0 if heading is None else heading + 1, len(rows)):
         row = rows[position]
         if total_kind(row.cells[0].text):
-            if lines:
+            if lines and _numbers_of(row, mark, spaced=True):
                 break
             continue
         factors = _factors(row, mark, currency)
-        if factors is None and heading is not None:
+        is_total = any(total_kind(cell.text) for cell in row.cells)
+        if factors is None and heading is not None and not is_total:
             factors = _lone_amount(row, mark)
             certain = certain and factors is None
         if factors is None or not re.search(r"[^\W\d_]{2}", row.text):

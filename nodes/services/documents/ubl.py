@@ -255,9 +255,7 @@ def _taxes(document: Node, currency: str) -> tuple[list[TaxSubtotal], int | None
     ]
     if not totals:
         return subtotals, None
-    amounts = [
-        node.require_amount("cbc:TaxAmount", currency, "the tax", exact=True) for node in totals
-    ]
+    amounts = [node.require_amount("cbc:TaxAmount", currency, "the tax") for node in totals]
     return subtotals, sum(amounts)
 
 
