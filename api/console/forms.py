@@ -411,7 +411,7 @@ def _posted(form: Mapping[str, str], pointer: str) -> bool:
 def _indices(form: Mapping[str, str], pointer: str) -> list[int]:
     heads = {name[len(pointer) + 1 :].split("/", 1)[0]
              for name in form if name.startswith(f"{pointer}/")}  # fmt: skip
-    indices = sorted(int(head) for head in heads if head.isdigit())
+    indices = sorted(int(head) for head in heads if head.isdecimal())
     if len(indices) > MAX_ROWS:  # fewer must never be taken for all
         raise FormError(pointer, f"may have {MAX_ROWS:,} rows, got {len(indices):,}")
     return indices

@@ -51,7 +51,7 @@ async def audit(request: Request, engine: EngineDependency) -> Response:
     chosen = _filter(request)
     before = request.query_params.get("before", "")
     entries = await engine.audit.list(
-        **chosen, before_seq=int(before) if before.isdigit() else None, limit=PAGE_SIZE
+        **chosen, before_seq=int(before) if before.isdecimal() else None, limit=PAGE_SIZE
     )
     kept = urlencode({name: value for name, value in chosen.items() if value})
     return page(

@@ -76,7 +76,7 @@ def filter_of(request: Request) -> Filter:
         graph=query.get("graph") or None,
         search=(query.get("search") or "").strip()[:200] or None,
         snoozed=query.get("snoozed") == "1",
-        window=max(1, min(int(window), WIDEST)) if window.isdigit() else WINDOW,
+        window=max(1, min(int(window), WIDEST)) if window.isdecimal() else WINDOW,
     )
 
 

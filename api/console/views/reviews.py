@@ -154,7 +154,7 @@ def _after(queue: Sequence[str], review_id: str) -> str | None:
 
 
 def _number(text: str | None, *, default: int) -> int:
-    return int(text) if text and text.isdigit() and len(text) < 6 else default
+    return int(text) if text and text.isdecimal() and len(text) < 6 else default
 
 
 def _minutes(number: int) -> str:

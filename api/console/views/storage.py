@@ -213,6 +213,6 @@ def _growth(series: Mapping[str, Any]) -> float | None:
 
 def _window(form: Mapping[str, Any], engine: Engine) -> int:
     text = str(form.get("keep", ""))
-    if text.isdigit() and 0 < int(text) <= LONGEST_WINDOW:
+    if text.isdecimal() and 0 < int(text) <= LONGEST_WINDOW:
         return int(text)
     return engine.options.prune_keep_last or 20
