@@ -83,7 +83,7 @@ def ballot(detail: ReviewDetail, form: Mapping[str, str]) -> Ballot:
     version = form.get("version", "")
     return Ballot(
         decisions=decisions,
-        version=int(version) if version.isdigit() else None,
+        version=int(version) if version.isdecimal() else None,
         fingerprint=form.get("fingerprint"),
         note=words if internal else None,
     )
@@ -122,7 +122,7 @@ def field_name(pointer: str) -> str:
     """Return the field's name behind the engine's pointer to a flaw."""
     parts = pointer.split("/")
     index = 0
-    if parts[1:2] == ["decisions"] and len(parts) > 2 and parts[2].isdigit():
+    if parts[1:2] == ["decisions"] and len(parts) > 2 and parts[2].isdecimal():
         index, parts = int(parts[2]), ["", *parts[3:]]
     if parts[1:2] == ["args"]:
         return f"a{index}:{''.join(f'/{part}' for part in parts[2:])}"
