@@ -17,6 +17,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from api.settings import Settings
+from engine.checks import CHECK_SECONDS
 from engine.runtime import Engine
 
 log = logging.getLogger(__name__)
@@ -63,6 +64,8 @@ async def open_scheduler(engine: Engine, settings: Settings) -> AsyncIterator[As
         partial(engine.pruning.sample, at_least_seconds=SAMPLE_SECONDS / 2),
         next_run_time=datetime.now(UTC),
     )
+    if project.holdfast.checks:
+        every(CHECK_SECONDS, "checks", engine.checks.run, next_run_time=datetime.now(UTC))
     if settings.prune_interval_seconds and settings.prune_keep_last is not None:
         every(settings.prune_interval_seconds, "prune", engine.pruning.sweep_dirty)
         scheduler.add_job(

@@ -29,12 +29,16 @@ async def examine(engine: Engine, jobs: Sequence[Mapping[str, Any]]) -> dict[str
         "graphs": engine.registry.graph_ids,
         "failed_graphs": {name: str(why) for name, why in engine.registry.failures.items()},
         "clock": jobs,
+        "checks": list(engine.checks.latest.values()),
         "review_watchers": engine.feed.watchers,
         "pool": dict(engine.database.pool.get_stats()),
         "database": None,
     }
     found = [
         f"graph {name!r} does not load: {why}" for name, why in report["failed_graphs"].items()
+    ]
+    found += [
+        f"{check.name}: {problem}" for check in report["checks"] for problem in check.problems
     ]
     try:
         await check_database(engine.database)

@@ -165,6 +165,8 @@ class HoldfastSection(_Section):
         migrations: folders of `NNNN_name.sql` files for tables of the project's own.
         webhook_hosts: hosts or networks (CIDR) that webhooks may reach although they are private.
         commands: typer applications that the command line mounts, `name: path/to/file.py:app`.
+        checks: functions that tell what is wrong in the project's own tables,
+            `name: path/to/file.py:function`; called every five minutes with the database's URL.
         samples: documents that the first start submits.
         submit: the graph that `holdfast submit` starts when none is named.
         gates: defaults for the questions of a graph (deadline, expiry, assignees), by graph id.
@@ -176,6 +178,7 @@ class HoldfastSection(_Section):
     migrations: list[str] = []
     webhook_hosts: list[str] = []
     commands: dict[str, str] = {}
+    checks: dict[str, str] = {}
     samples: list[Sample] = []
     submit: str | None = None
     gates: dict[str, dict[str, Any]] = {}

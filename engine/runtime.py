@@ -17,6 +17,7 @@ from engine.assistants import Assistants
 from engine.attempt import Surroundings
 from engine.audit import Audit
 from engine.bus import Bus, open_bus
+from engine.checks import Checks
 from engine.claims import Claims
 from engine.conversations import Conversations
 from engine.crons import Crons
@@ -134,6 +135,7 @@ class Engine:
     feed: Feed
     repair: Repair
     inspection: Inspection
+    checks: Checks
     signals: Signals
     timers: Timers
     links: Links
@@ -342,6 +344,7 @@ async def _assemble(
         feed=Feed(bus),
         repair=Repair(database=database, gates=gates, people=people, states=states, runs=runs),
         inspection=Inspection(database=database),
+        checks=Checks(own.checks, folder=project.folder, database_url=options.database_url),
         signals=signals,
         timers=timers,
         links=links,

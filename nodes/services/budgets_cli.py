@@ -7,8 +7,10 @@ from typing import Annotated, Any, TypeVar
 
 import typer
 
+from nodes.services.books import find_differences
 from nodes.services.commands import DatabaseOption, JsonOption, explained, with_database
 from nodes.services.ledger import PostgresLedger, read_budget_file
+from nodes.services.settings import ProcessSettings
 from state.money import major_units
 
 app = typer.Typer(no_args_is_help=True, help="Budgets of the departments that can order.")
@@ -67,13 +69,18 @@ def list_budgets(database_url: DatabaseOption = None, as_json: JsonOption = Fals
 
 @app.command()
 def check(database_url: DatabaseOption = None) -> None:
-    """Prove that the books are right; every broken rule is named, and the exit code is 1.
+    """Prove that ledger, orders and register agree; what differs is named, and the exit code is 1.
+
+    The server does the same every five minutes and reports it in /healthz.
 
     Examples:
 
       holdfast budgets check
     """
-    broken = _with_ledger(database_url, lambda ledger: ledger.check())
+    register = explained(ProcessSettings).erp == "register"
+    broken = with_database(
+        database_url, lambda database: find_differences(database, register=register)
+    )
     for rule in broken:
         typer.echo(rule, err=True)
     if broken:

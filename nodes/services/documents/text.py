@@ -348,8 +348,7 @@ def _letterhead(rows: list[Row]) -> str | None:
         for cell in row.cells:
             words = re.split(r"\s*[\u00b7\u2022\u25cf|]\s*", cell.text.strip(" *=-_#|"))[0]
             plain_words = re.search(r"[^\W\d_]{2}", words) and ":" not in words
-            title = TITLE.match(words) or CREDIT_TITLE.match(words)
-            title = title or any(label.match(words) for label in BUYER_LABELS)
+            title = any(each.match(words) for each in (TITLE, CREDIT_TITLE, *BUYER_LABELS))
             page = re.match(r"(?:page|seite|side)\b", words, re.IGNORECASE)
             if plain_words and not title and not page:
                 return words
