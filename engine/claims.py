@@ -4,7 +4,7 @@ Every statement here goes through the connection that holds the lease. Whoever l
 lost the connection, so no row changes by the hand of a worker that is out of date.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -117,16 +117,23 @@ class Claims:
         )
 
     async def finish(
-        self, connection: Connection, claim: Claim, ending: Ending, *, ticket: str | None = None
+        self,
+        connection: Connection,
+        claim: Claim,
+        ending: Ending,
+        *,
+        save_rest: Callable[[Connection], Awaitable[None]],
+        ticket: str | None = None,
     ) -> bool:
         """Write the end of a run in one transaction; false when the run is gone or not ours.
 
-        Run and thread, the questions the graph stopped at, the webhook and the log become visible
-        together; the wake-ups follow.
+        The last checkpoint (`save_rest`), run and thread, the questions the graph stopped at, the
+        webhook and the log become visible together; the wake-ups follow.
         """
         # In a pipeline statements travel together; only an answer that is read is waited for.
         async with connection.pipeline():
             async with connection.transaction():
+                await save_rest(connection)
                 written = await self._write_end(connection, claim, ending, ticket)
             # After the commit, yet with it: a transaction that notifies keeps every other one that
             # does from committing while it is written to disk.

@@ -9,33 +9,38 @@ import asyncio
 import copy
 import os
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
 import psycopg
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
     BaseCheckpointSaver,
     ChannelVersions,
     Checkpoint,
     CheckpointMetadata,
     CheckpointTuple,
+    get_serializable_checkpoint_metadata,
 )
 from langgraph.checkpoint.base import id as checkpoint_ids
 from langgraph.checkpoint.serde import _msgpack
 from langgraph.checkpoint.serde.base import SerializerProtocol
+from langgraph.checkpoint.serde.types import TASKS, _DeltaSnapshot
 from langgraph.pregel import Pregel
 from langgraph.store.base import BaseStore
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow, dict_row
 
+from checkpoint_pruner.guard import translate
+from engine.checkpoint_writer import CheckpointRow, CheckpointWriter
 from engine.database import Connection, statement
 from engine.errors import ConfigurationError, InvalidValueError
 from engine.pruning_saver import PruningSaver
-from engine.values import refused_values, storable
+from engine.values import refused_values, storable, to_storable_json
 
 OPERATION_TIMEOUT_SECONDS = 5.0
 MAX_VALUE_BYTES = 8 * 1_048_576
@@ -110,10 +115,19 @@ def bounded(
 
 
 @dataclass(slots=True)
-class _Refusal:
-    """The first value that was refused; shared by the clones that LangGraph makes of a saver."""
+class _Attempted:
+    """What the clones that LangGraph makes of a saver have in common.
 
-    error: InvalidValueError | None = None
+    Attributes:
+        fresh: the thread has no checkpoint yet.
+        refusal: the first value that was refused.
+        errors: LangGraph knows an error that a handler dealt with by its `id()` alone, until the
+            run's end: freed, it would lend its address, and its pardon, to a later error.
+    """
+
+    fresh: bool = False
+    refusal: InvalidValueError | None = None
+    errors: list[BaseException] = field(default_factory=list)
 
 
 class RunSaver(PruningSaver):
@@ -122,6 +136,7 @@ class RunSaver(PruningSaver):
     Attributes:
         timeout_seconds: longest time of one operation; then the connection is cut.
         max_value_bytes: largest encoded value of one channel.
+        triggers: channels that start nodes of the root graph; None where that is not known.
     """
 
     conn: Connection
@@ -133,20 +148,33 @@ class RunSaver(PruningSaver):
         serde: SerializerProtocol | None = None,
         timeout_seconds: float = OPERATION_TIMEOUT_SECONDS,
         max_value_bytes: int = MAX_VALUE_BYTES,
+        gathers: bool = False,
+        fresh: bool = False,
     ) -> None:
+        """Save on a connection that nobody else uses meanwhile.
+
+        Args:
+            connection: autocommit, or in the caller's transaction.
+            serde: the project's serializer.
+            timeout_seconds: see the attribute.
+            max_value_bytes: see the attribute.
+            gathers: whether what LangGraph does not wait for may wait for what it waits for; then
+                `settle` stores the rest at the end.
+            fresh: the thread is known to have no checkpoint yet.
+        """
         require_strict_msgpack()
         super().__init__(connection, serde=serde)
         self.timeout_seconds = timeout_seconds
         self.max_value_bytes = max_value_bytes
-        self._refusal = _Refusal()
-        # LangGraph knows an error that a handler dealt with by its `id()` alone, until the run's
-        # end: freed, it would lend its address, and its pardon, to a later error or question.
-        self._errors: list[BaseException] = []
+        self.triggers: Collection[str] | None = None
+        self._gathers = gathers
+        self._writer = CheckpointWriter(self.exclusive)
+        self._attempted = _Attempted(fresh=fresh)
 
     @property
     def refused(self) -> InvalidValueError | None:
         """The value that could not be stored, if there was one."""
-        return self._refusal.error
+        return self._attempted.refusal
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncIterator[Connection]:
@@ -157,6 +185,9 @@ class RunSaver(PruningSaver):
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """Read a checkpoint; ids made later sort after it."""
+        place = config["configurable"]
+        if self._attempted.fresh and not (place.get("checkpoint_id") or place.get("checkpoint_ns")):
+            return None
         found = await super().aget_tuple(config)
         if found is not None:
             keep_ids_after(found.checkpoint["id"])
@@ -171,20 +202,58 @@ class RunSaver(PruningSaver):
     ) -> RunnableConfig:
         """Save a checkpoint.
 
+        A gathering saver lets two kinds of checkpoints wait for what comes at once: that of the
+        input, which LangGraph does not wait for, and the last one, which nothing comes after but
+        the end of the run.
+
         Raises:
             InvalidValueError: the state holds what cannot be stored; nothing was written.
+            CheckpointPrunedError: its parent no longer exists.
         """
-        if self._refusal.error is not None:
-            raise self._refusal.error
-        values = checkpoint["channel_values"]
-        # Primitives are written with every checkpoint, other values with the version that is new.
-        written = {
-            channel: self._storable(channel, value)
-            for channel, value in values.items()
-            if channel in new_versions or isinstance(value, str | float | int)
+        if self._attempted.refusal is not None:
+            raise self._attempted.refusal
+        place = config["configurable"]
+        thread_id, checkpoint_ns = str(place["thread_id"]), str(place["checkpoint_ns"])
+        inline: dict[str, Any] = {}
+        blobs: dict[str, Any] = {}
+        for channel, value in checkpoint["channel_values"].items():
+            if isinstance(value, _DeltaSnapshot):
+                blobs[channel], inline[channel] = value, True
+            elif value is None or isinstance(value, str | int | float):
+                # Primitives are written with every checkpoint.
+                inline[channel] = self._storable(channel, value)
+            elif channel in new_versions:
+                blobs[channel] = self._storable(channel, value)
+        self._writer.add_checkpoint(
+            CheckpointRow(
+                thread_id=thread_id,
+                checkpoint_ns=checkpoint_ns,
+                checkpoint_id=checkpoint["id"],
+                parent_checkpoint_id=place.get("checkpoint_id"),
+                checkpoint=to_storable_json({**checkpoint, "channel_values": inline}),
+                metadata=to_storable_json(get_serializable_checkpoint_metadata(config, metadata)),
+            ),
+            self._dump_blobs(
+                thread_id,
+                checkpoint_ns,
+                blobs,
+                {channel: new_versions[channel] for channel in blobs if channel in new_versions},
+            ),
+        )
+        self._attempted.fresh = False
+        if self._gathers and (
+            metadata.get("source") == "input" or self._is_last(checkpoint_ns, checkpoint)
+        ):
+            self._writer.store_soon()
+        else:
+            await self.settle()
+        return {
+            "configurable": {
+                "thread_id": thread_id,
+                "checkpoint_ns": checkpoint_ns,
+                "checkpoint_id": checkpoint["id"],
+            }
         }
-        sound: Checkpoint = {**checkpoint, "channel_values": {**values, **written}}
-        return await super().aput(config, sound, metadata, new_versions)
 
     async def aput_writes(
         self,
@@ -195,18 +264,57 @@ class RunSaver(PruningSaver):
     ) -> None:
         """Save what a task wrote.
 
+        A gathering saver lets it wait for the checkpoint of the superstep, except for what a task
+        says of itself: errors, questions and answers.
+
         Raises:
             InvalidValueError: it cannot be stored; nothing was written.
         """
-        self._errors.extend(value for _, value in writes if isinstance(value, BaseException))
+        self._attempted.errors.extend(
+            value for _, value in writes if isinstance(value, BaseException)
+        )
         sound = [(channel, self._storable(channel, value)) for channel, value in writes]
-        await super().aput_writes(config, sound, task_id, task_path)
+        place = config["configurable"]
+        rows = self._dump_writes(
+            str(place["thread_id"]),
+            str(place["checkpoint_ns"]),
+            str(place["checkpoint_id"]),
+            task_id,
+            task_path,
+            sound,
+        )
+        special = [channel in WRITES_IDX_MAP for channel, _ in writes]
+        self._writer.add_writes(rows, replacing=all(special))
+        if self._gathers and not any(special):
+            self._writer.store_soon()
+        else:
+            await self.settle()
+
+    async def settle(self) -> None:
+        """Store what waits, and return when everything is committed.
+
+        Raises:
+            CheckpointPrunedError: the parent of a checkpoint no longer exists.
+            psycopg.Error: it is not stored.
+        """
+        try:
+            await self._writer.store()
+        except psycopg.Error as error:
+            refusal = translate(error)
+            if refusal is None:
+                raise
+            raise refusal from error
+
+    async def settle_within(self, connection: Connection) -> None:
+        """Store what waits in the transaction of a caller that is in `exclusive`."""
+        await self._writer.store_within(connection)
 
     async def forget_run(self, run_id: str, thread_id: str) -> None:
         """Delete what a run saved on its thread: checkpoints, writes, and answers it gave.
 
         A question that it had answered is pending again afterwards.
         """
+        await self.settle()
         async with self.exclusive() as connection, connection.transaction():
             await connection.execute(
                 statement("delete_checkpoints_of_run"), {"run_id": run_id, "thread_id": thread_id}
@@ -216,8 +324,20 @@ class RunSaver(PruningSaver):
                 statement("delete_unreferenced_blobs"), {"thread_id": thread_id}
             )
 
+    def _is_last(self, checkpoint_ns: str, checkpoint: Checkpoint) -> bool:
+        """Tell whether no node follows: LangGraph looks at the same channels to find that out."""
+        updated = checkpoint.get("updated_channels")
+        return (
+            self.triggers is not None
+            and checkpoint_ns == ""
+            and updated is not None
+            and TASKS not in updated
+            and not any(channel in self.triggers for channel in updated)
+        )
+
     @asynccontextmanager
     async def _cursor(self, *, pipeline: bool = False) -> AsyncIterator[AsyncCursor[DictRow]]:
+        await self.settle()  # what is read next must find it
         async with self.exclusive() as connection:
             if pipeline:
                 async with (
@@ -235,7 +355,7 @@ class RunSaver(PruningSaver):
                 raise self._too_big(channel, len(value))
             return storable(value, f"/{channel}")
         except InvalidValueError as error:
-            self._refusal.error = self._refusal.error or error
+            self._attempted.refusal = self._attempted.refusal or error
             raise
 
     def _dump_blobs(
@@ -269,7 +389,7 @@ class RunSaver(PruningSaver):
     def _check_size(self, channel: str, encoded: bytes | None) -> None:
         if encoded is not None and len(encoded) > self.max_value_bytes:
             error = self._too_big(channel, len(encoded))
-            self._refusal.error = self._refusal.error or error
+            self._attempted.refusal = self._attempted.refusal or error
             raise error
 
     def _too_big(self, channel: str, size: int) -> InvalidValueError:

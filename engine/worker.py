@@ -194,6 +194,8 @@ class Worker:
             lease.connection,
             serde=self.surroundings.registry.serializer(),
             max_value_bytes=self.max_value_bytes,
+            gathers=True,
+            fresh=claim.head_checkpoint_id is None,
         )
         attempt = Attempt(claim=claim, saver=saver, surroundings=self.surroundings)
         self._attempts[run.run_id] = attempt
@@ -208,7 +210,11 @@ class Worker:
                 await recording.flush()
                 async with saver.exclusive() as connection:
                     written = await self.claims.finish(
-                        connection, claim, ending, ticket=self._tickets.pop(run.thread_id, None)
+                        connection,
+                        claim,
+                        ending,
+                        save_rest=saver.settle_within,
+                        ticket=self._tickets.pop(run.thread_id, None),
                     )
                 if written:
                     self.bus.wake_locally(f"run:{run.run_id}")

@@ -24,7 +24,10 @@ every_file = pytest.mark.parametrize(
 
 
 def numbered(text: str) -> str:
-    """Return a statement with `$n` in the place of its named parameters."""
+    """Return a statement with `$n` in the place of its parameters, and one row for `{rows}`."""
+    columns = text.partition("(")[2].partition(")")[0].count(",") + 1
+    row = ", ".join(f"${place}" for place in range(1, columns + 1))
+    text = text.replace("{rows}", f"({row})")
     names: list[str] = []
 
     def replace(match: re.Match[str]) -> str:
