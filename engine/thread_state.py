@@ -170,13 +170,13 @@ class ThreadStates:
         """Write to a thread's state as if a node had, and return the new checkpoint's address.
 
         Questions that the old head waited at are withdrawn, for nobody could answer them any
-        more; the audit log keeps who did that. A node that asks cannot be written for while its
-        question is open: that is what deciding is for.
+        more; the audit log keeps who did that. A node that has asked here cannot be written for:
+        that is what deciding is for.
 
         Raises:
             NotFoundError: no such thread or checkpoint.
             ThreadBusyError: a run is at work on the thread.
-            ConflictError: the node waits for a decision, or the thread has no graph yet.
+            ConflictError: the node asks people, or the thread has no graph yet.
             InvalidValueError: the graph cannot take this update.
         """
         await self.threads.hold(connection, thread_id)
@@ -284,14 +284,23 @@ class ThreadStates:
     async def _withdraw(
         self, connection: Connection, thread_id: str, *, as_node: str | None, actor: str, via: str
     ) -> list[str]:
-        waiting = await self.threads.gates.live(connection, thread_id)
-        for gate in waiting:
-            if as_node == gate.node:
-                raise ConflictError(
-                    f"node {as_node!r} waits for a decision; decide review {gate.gate_id!r}",
-                    thread_id=thread_id,
-                    gate_id=gate.gate_id,
-                )
+        cursor = await connection.execute(
+            statement("find_gate_of_node"),
+            {
+                "tenant": self.threads.database.tenant,
+                "thread_id": thread_id,
+                "node": as_node,
+            },
+        )
+        asked = await cursor.fetchone()
+        if asked is not None:
+            # Also when its question was withdrawn: two writes would do what one may not.
+            raise ConflictError(
+                f"node {as_node!r} asks people, and nobody else answers for it;"
+                f" decide review {asked['gate_id']!r}, or write as another node",
+                thread_id=thread_id,
+                gate_id=asked["gate_id"],
+            )
         return await self.threads.gates.cancel_open(
             connection, thread_id, reason="the state was changed from outside", actor=actor, via=via
         )

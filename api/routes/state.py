@@ -90,8 +90,8 @@ async def update_state(
 ) -> StateUpdated:
     """Write to a thread's state, as a new checkpoint.
 
-    Open questions of the thread are withdrawn and the audit log keeps who did it; a node whose
-    question is open cannot be written for.
+    Open questions of the thread are withdrawn and the audit log keeps who did it; a node that has
+    asked people there cannot be written for.
     """
     if body.checkpoint is not None:
         _check_thread(thread_id, body.checkpoint)

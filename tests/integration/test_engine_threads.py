@@ -346,6 +346,11 @@ async def test_the_copys_question_can_be_answered_alone(services: Services) -> N
     async with services.database.transaction() as connection:
         assert len(await services.gates.live(connection, thread_id)) == 1
 
+    # Nor by two writes: one that withdraws the question, one that answers for the node.
+    await services.states.update(thread_id, None, as_node="__end__")
+    with pytest.raises(ConflictError, match="asks people"):
+        await services.states.update(thread_id, {"answer": "yes"}, as_node="child")
+
 
 async def test_a_thread_at_work_is_not_copied(services: Services) -> None:
     thread_id = await services.create()
@@ -489,11 +494,11 @@ async def test_ignoring_a_question_ends_the_thread_and_is_logged(services: Servi
     assert len(withdrawn.details["withdrawn_gates"]) == 1
 
 
-async def test_nobody_can_write_for_a_node_that_waits_for_a_decision(services: Services) -> None:
+async def test_nobody_can_write_for_a_node_that_asks_people(services: Services) -> None:
     thread_id = await services.create()
     await services.run(thread_id, {"text": "ok?"})
 
-    with pytest.raises(ConflictError, match="waits for a decision"):
+    with pytest.raises(ConflictError, match="asks people"):
         await services.states.update(thread_id, {"answer": "yes"}, as_node="child")
 
     async with services.database.transaction() as connection:
