@@ -8,6 +8,7 @@ from concurrent.futures import Future
 from typing import Any
 
 import uvicorn
+import uvloop
 
 from api.app import create_app, engine_options
 from api.scheduler import open_scheduler
@@ -53,7 +54,7 @@ def work(settings: Settings, *, once: bool, database: Future[MigratedDatabase]) 
     """Execute runs until SIGINT or SIGTERM, or with `once` until nothing is due."""
     url = database.result().url
     options = engine_options(settings, database_url=url, run_worker=not once)
-    asyncio.run(_work(options, settings, once=once))
+    uvloop.run(_work(options, settings, once=once))
 
 
 async def _work(options: EngineOptions, settings: Settings, *, once: bool) -> None:
