@@ -10,15 +10,18 @@ import random
 import signal
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
 import psycopg
 from psycopg.rows import dict_row
 
+from checkpoint_pruner import PrunerError
+from engine.runtime import open_engine
 from tests.fault.checker import Verdict, check
 from tests.fault.crowd import Crowd
-from tests.fault.processes import HUNG_AFTER_SECONDS, Place, Worker
+from tests.fault.processes import HUNG_AFTER_SECONDS, Place, Worker, options
 from tests.fault.servers import CrashingPostgres
 
 POLL_SECONDS = 0.05
@@ -32,6 +35,7 @@ QUIET_SECONDS = 120.0
 # Runs in the queue at each crash of the database: some in hand, some not yet begun.
 CRASH_LOAD = 24
 MAX_DOWN_SECONDS = 1.0
+PRUNE_PAUSE_SECONDS = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +53,8 @@ class Plan:
         gates: share of the runs that ask a question.
         plant: bugs planted in the workers.
         client_plant: bugs planted in the clients.
+        keep_last: checkpoints per thread that a pruner keeps which sweeps all the time; None for
+            no pruner. What it removes can show no fork any more.
     """
 
     kills: int = 20
@@ -65,6 +71,7 @@ class Plan:
     plant: str = ""
     client_plant: str = ""
     client_kills: int = 2
+    keep_last: int | None = None
 
 
 @dataclass(kw_only=True)
@@ -84,6 +91,7 @@ class Storm:
     cuts: int = 0
     restarts: int = 0
     client_kills: int = 0
+    pruned: int = 0
     decided: int = 0
     conflicts: int = 0
     seconds: float = 0.0
@@ -107,6 +115,7 @@ class Storm:
             "connection_cuts": self.cuts,
             "database_restarts": self.restarts,
             "client_kills": self.client_kills,
+            "checkpoints_pruned": self.pruned,
             "runs_accepted": self.verdict.acknowledged,
             "effects_carried_out": self.verdict.executions,
             "repetitions_absorbed": self.verdict.absorbed,
@@ -157,10 +166,12 @@ class _Stormer:
         try:
             self._crowd.submit(self._plan.runs)
             people = asyncio.create_task(self._crowd.answer())
+            pruner = asyncio.create_task(self._prune())
             await self._strike()
             await self._settle()
             self._crowd.stop_answering()
             await people
+            pruner.cancel()
         finally:
             for worker in self._workers:
                 worker.kill()
@@ -293,6 +304,18 @@ class _Stormer:
                 self._crowd.submit(REFILL)
             await asyncio.sleep(POLL_SECONDS)
         raise TimeoutError("no worker has anything to do")
+
+    async def _prune(self) -> None:
+        """Sweep all the time, as a pruner does that knows the engine's open work."""
+        if self._plan.keep_last is None:
+            return
+        overrides = {"run_worker": False, "prune_keep_last": self._plan.keep_last}
+        async with open_engine(options(self._place, **overrides)) as engine:
+            while True:
+                with suppress(PrunerError, psycopg.Error):
+                    report = await engine.pruning.sweep_everything()
+                    self.storm.pruned += report.rows.get("checkpoints", 0) if report else 0
+                await asyncio.sleep(PRUNE_PAUSE_SECONDS)
 
     async def _settle(self) -> None:
         """Wait until everything accepted is over, or nothing moves any more."""

@@ -8,13 +8,16 @@ from tests.fault.storm import Plan, storm
 
 
 async def test_a_storm_loses_doubles_and_forks_nothing(place: Any) -> None:
-    result = await storm(place, Plan(kills=12, zombies=1, cuts=1, client_kills=2, runs=60, seed=7))
+    result = await storm(
+        place, Plan(kills=12, zombies=1, cuts=1, client_kills=2, runs=60, seed=7, keep_last=3)
+    )
 
     verdict = result.verdict
     assert verdict.sound, verdict.summary()
     assert result.kills == 12
     assert verdict.absorbed > 0  # otherwise nothing was hit, and the test is blind
     assert result.conflicts > 0
+    assert result.pruned > 0
 
 
 @pytest.mark.parametrize(

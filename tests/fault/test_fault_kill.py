@@ -1,11 +1,13 @@
 """SIGKILL at every boundary of a run: another worker goes on, nothing is lost or done twice."""
 
 import signal
+import uuid
 from typing import Any
 
 import pytest
 
 from tests.fault.points import GATE_POINTS, POINTS
+from tests.fault.processes import submitter
 
 
 @pytest.mark.parametrize("passing", [1, 3])
@@ -82,6 +84,35 @@ async def test_a_run_that_kills_every_worker_fails_and_tells_its_story(
     assert over.status == "failed"
     assert over.error["error"] == "CrashLoopError"
     assert len(over.error["attempts"]) == 5
+
+
+async def test_runs_of_five_clients_on_one_thread_keep_their_order_while_workers_die(
+    place: Any, worker: Any, effects: Any, until: Any, rows: Any, verdict: Any
+) -> None:
+    thread_id = str(uuid.uuid4())
+    clients = [
+        submitter(
+            place,
+            [
+                (str(uuid.uuid4()), thread_id, {"label": f"c{client}w{number}", "steps": 2})
+                for number in range(8)
+            ],
+            "",
+        )
+        for client in range(5)
+    ]
+    for deaths in range(1, 4):
+        doomed = worker()
+        await until(lambda enough=deaths * 12: len(effects()) >= enough)
+        doomed.kill()
+
+    worker()
+    await until(lambda: len(rows("SELECT 1 FROM holdfast.runs WHERE status = 'succeeded'")) == 40)
+
+    found = verdict()
+    assert [client.exitcode for client in clients] == [0] * 5
+    assert found.acknowledged == 40
+    assert found.sound, found.summary()
 
 
 async def test_a_client_killed_before_its_commit_was_promised_nothing(

@@ -6,7 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from engine.errors import EngineError
+from engine.errors import ConflictError, EngineError
 from engine.runs.request import RunRequest
 from tests.fault.race import race
 
@@ -113,6 +113,27 @@ async def test_without_the_gates_lock_several_win_and_the_checker_sees_it(
         await _race(client, gate)
 
     assert verdict().faults.keys() >= {"answered_twice"}
+
+
+async def test_a_cancel_that_races_with_the_end_leaves_one_of_both(
+    worker: Any, submit: Any, finished: Any, rows: Any, client: Any
+) -> None:
+    worker(overrides={"concurrency": 8})
+    runs = [await submit(label=f"w{number}", steps=1, pause_seconds=0) for number in range(30)]
+
+    async def cancelled(run: Any) -> bool:
+        try:
+            await client.runs.cancel(run.run_id)
+        except ConflictError:
+            return False
+        return True
+
+    asked = await asyncio.gather(*map(cancelled, runs))
+
+    over = [(await finished(run)).status for run in runs]
+    assert set(over) <= {"succeeded", "cancelled"}
+    assert all(status == "succeeded" for status, told in zip(over, asked, strict=True) if not told)
+    assert rows("SELECT 1 FROM holdfast.threads WHERE status <> 'idle'") == []
 
 
 async def test_an_answer_for_another_question_is_refused_and_changes_nothing(
