@@ -10,6 +10,7 @@ from typing import Any, Literal, cast
 import psycopg
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import RunnableConfig
+from langgraph.channels.untracked_value import UntrackedValue
 from langgraph.errors import GraphDrained, UnknownInterruptError
 from langgraph.pregel import Pregel
 from langgraph.runtime import RunControl
@@ -19,8 +20,9 @@ from langgraph.types import StateSnapshot
 from engine.bus import Subscription
 from engine.claims import Claim, Ending
 from engine.database import Database, statement
-from engine.errors import ConflictError, InvalidValueError
+from engine.errors import ConflictError
 from engine.events import Recording
+from engine.heads import read_head
 from engine.lease import LeaseLostError
 from engine.limits import Permits
 from engine.provider_limits import ProviderLimits
@@ -72,6 +74,7 @@ class Attempt:
         self._task: asyncio.Task[None] | None = None
         self._stopped: StopReason | None = None
         self._may_pause = True
+        self._tells_all = False
         self._cancel_action: CancelAction | None = claim.run.cancel_action
 
     @property
@@ -144,6 +147,7 @@ class Attempt:
                     or run.kwargs.get("interrupt_before")
                     or run.kwargs.get("interrupt_after")
                 )
+                self._tells_all = _tells_all(graph)
                 await self._check_start(config)
                 await self._stream(graph, config, context, recording)
         finally:
@@ -264,7 +268,9 @@ class Attempt:
         """
         outcome = self._outcome
         goes_on = self.claim.run.payload.get("input") is None
-        if goes_on or self._may_pause or outcome.values is None or outcome.interrupts:
+        if goes_on or self._may_pause or not self._tells_all:
+            return None
+        if outcome.values is None or outcome.interrupts:
             return None
         return Ending(
             status="succeeded", state_known=True, values=outcome.values, output=outcome.output()
@@ -287,9 +293,14 @@ class Attempt:
                 run.graph_id, store=self._around.store, access="threads.read"
             ) as bare:
                 graph = attached(bare, self._saver, self._around.store)
-                return await graph.aget_state(_thread_config(run))
-        except InvalidValueError:
-            return None  # the project has no such graph any more
+                return await read_head(graph, _thread_config(run))
+        except psycopg.Error:
+            raise
+        except Exception as error:
+            # The project has no such graph any more, or its factory fails. The run ends all the
+            # same: an ending that cannot be written would be tried for ever.
+            log.warning("head_unread", extra={"run_id": run.run_id, "error": repr(error)})
+            return None
 
     async def _lost(self) -> bool:
         try:
@@ -367,6 +378,16 @@ def graph_config(claim: Claim, *, callbacks: Sequence[BaseCallbackHandler] = ())
     if callbacks:
         config["callbacks"] = list(callbacks)
     return cast("RunnableConfig", config)
+
+
+def _tells_all(graph: Pregel[Any, Any, Any, Any]) -> bool:
+    """Tell whether a graph's output is the whole state that its checkpoints hold."""
+    if any(isinstance(channel, UntrackedValue) for channel in graph.channels.values()):
+        return False
+    output, state = graph.output_channels, graph.stream_channels_asis
+    return output == state or (
+        not isinstance(output, str) and not isinstance(state, str) and set(output) == set(state)
+    )
 
 
 def questions_of(

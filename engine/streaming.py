@@ -87,21 +87,29 @@ class StreamOptions:
 
 @dataclass(slots=True, kw_only=True)
 class Outcome:
-    """What the run's own graph said last; filled while `run_graph` is iterated.
+    """What the run's own graph said; filled while `run_graph` is iterated.
 
     Attributes:
-        values: the state's values after the last step that ended; None before the first.
-        interrupts: the questions that are open when the run has stopped.
+        values: the graph's output after the last step that ended; None before the first.
+        interrupts: the questions that the run came to. Nodes that run at once ask one by one, and
+            what others of them did is told after that: none takes back an earlier one.
     """
 
     values: Any = None
     interrupts: tuple[Interrupt, ...] = field(default_factory=tuple)
 
+    def asked(self, interrupts: Sequence[Interrupt]) -> None:
+        """Add questions; each counts once."""
+        known = {interrupt.id for interrupt in self.interrupts}
+        new = (interrupt for interrupt in interrupts if interrupt.id not in known)
+        self.interrupts = (*self.interrupts, *new)
+
     def output(self) -> Any:
-        """Return what a client that waited for the run is answered."""
-        if self.interrupts and isinstance(self.values, Mapping):
-            return {**self.values, INTERRUPT_KEY: list(self.interrupts)}
-        return self.values
+        """Return what a client that waited for the run is answered, as `ainvoke` would."""
+        if not self.interrupts:
+            return self.values
+        values = self.values if isinstance(self.values, Mapping) else {}
+        return {**values, INTERRUPT_KEY: list(self.interrupts)}
 
 
 def graph_input(payload: Mapping[str, Any]) -> Any:
@@ -157,10 +165,13 @@ async def run_graph(
             async for method, params in parts:
                 interrupts = params.pop("interrupts", None)
                 if interrupts is not None and not params["namespace"]:
-                    outcome.values, outcome.interrupts = params["data"], interrupts
+                    outcome.values = params["data"]
+                    outcome.asked(interrupts)
                 if wanted():
                     yield StreamEvent(f"v2/{method}", to_json(params))
         return
+    # What is not in the graph's output schema is its own affair: `ainvoke` hides it as well.
+    arguments["output_keys"] = graph.output_channels
     encoder = _Encoder(options)
     chunks = (
         _event_chunks(graph, value, config, arguments, encoder, run_id)
@@ -321,10 +332,9 @@ def _observe(outcome: Outcome, chunk: Chunk) -> None:
         return
     if isinstance(payload, dict) and INTERRUPT_KEY in payload:
         rest = {key: value for key, value in payload.items() if key != INTERRUPT_KEY}
-        outcome.interrupts = tuple(payload[INTERRUPT_KEY])
+        outcome.asked(payload[INTERRUPT_KEY])
         outcome.values = rest or outcome.values
         return
-    outcome.interrupts = ()
     outcome.values = payload
 
 

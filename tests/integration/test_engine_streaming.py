@@ -44,6 +44,7 @@ class Session:
         control: RunControl | None = None,
         **options: Any,
     ) -> list[StreamEvent]:
+        self.outcome = Outcome()
         events = run_graph(
             self.graph,
             run_id=RUN_ID,
