@@ -46,9 +46,16 @@ def migrated_database(settings: Settings, project: Project) -> Iterator[Future[M
 
 def _migrated(settings: Settings, project: Project, opened: ExitStack) -> MigratedDatabase:
     url = opened.enter_context(database(settings))
-    from engine.migrate import migrate, project_migrations  # noqa: PLC0415  # 0.5 s of imports
+    from engine.migrate import (  # noqa: PLC0415  # 0.5 s of imports
+        migrate,
+        project_migrations,
+        project_store_dims,
+    )
 
-    return MigratedDatabase(url=url, applied=asyncio.run(migrate(url, project_migrations(project))))
+    applied = asyncio.run(
+        migrate(url, project_migrations(project), store_dims=project_store_dims(project))
+    )
+    return MigratedDatabase(url=url, applied=applied)
 
 
 @contextmanager

@@ -9,8 +9,10 @@ from pathlib import Path
 import psycopg
 from langgraph.checkpoint.postgres.aio import AsyncPostgresSaver
 from langgraph.store.postgres.aio import AsyncPostgresStore
+from langgraph.store.postgres.base import PostgresIndexConfig
 from procrastinate import App, PsycopgConnector
 from psycopg import AsyncConnection, sql
+from psycopg.errors import FeatureNotSupported, InsufficientPrivilege, UndefinedFile
 from psycopg.rows import dict_row
 
 from checkpoint_pruner.errors import PrunerError
@@ -49,20 +51,34 @@ def project_migrations(project: Project) -> list[Migrations]:
     ]
 
 
-async def migrate(conninfo: str, others: Sequence[Migrations] = ()) -> list[str]:
+def project_store_dims(project: Project) -> int | None:
+    """Return how long the vectors of the project's store are; None when it has none."""
+    index = project.store and project.store.index
+    return index.dims if index else None
+
+
+async def migrate(
+    conninfo: str, others: Sequence[Migrations] = (), *, store_dims: int | None = None
+) -> list[str]:
     """Bring LangGraph's, the queue's, the engine's and `others`' tables up to date.
 
     Idempotent and safe beside other processes that start at the same time. Returns the names of
     the files applied now, `component/NNNN_name`.
 
+    Args:
+        conninfo: the database.
+        others: what the project brings.
+        store_dims: length of the vectors by which the store searches; None makes no table of them.
+
     Raises:
-        ConfigurationError: the database has migrations that this version does not know.
+        ConfigurationError: the database has migrations that this version does not know, or no
+            extension `vector` for a store that searches by meaning.
     """
     async with await AsyncConnection.connect(
         conninfo, autocommit=True, row_factory=dict_row, application_name="holdfast migrate"
     ) as connection:
         await _lock(connection)
-        await _set_up_neighbours(conninfo)
+        await _set_up_neighbours(conninfo, store_dims)
         await connection.execute("CREATE SCHEMA IF NOT EXISTS holdfast")
         await connection.execute(
             """
@@ -113,14 +129,30 @@ async def _lock(connection: AsyncConnection[dict[str, object]]) -> None:
         await asyncio.sleep(LOCK_RETRY_SECONDS)
 
 
-async def _set_up_neighbours(conninfo: str) -> None:
+async def _set_up_neighbours(conninfo: str, store_dims: int | None) -> None:
     async with AsyncPostgresSaver.from_conn_string(conninfo) as saver:
         await saver.setup()
-    async with AsyncPostgresStore.from_conn_string(conninfo) as store:
-        await store.setup()
+    # Tables are made here, nothing is embedded: the project's own function is not loaded for it.
+    index: PostgresIndexConfig | None = (
+        None if store_dims is None else {"dims": store_dims, "embed": _embed_nothing}
+    )
+    try:
+        async with AsyncPostgresStore.from_conn_string(conninfo, index=index) as store:
+            await store.setup()
+    except (FeatureNotSupported, UndefinedFile, InsufficientPrivilege) as error:
+        if index is None:
+            raise
+        raise ConfigurationError(
+            "store.index searches by meaning, for which the database needs the extension vector"
+            f" (pgvector): {str(error).splitlines()[0]}"
+        ) from error
     async with App(connector=PsycopgConnector(conninfo=conninfo)).open_async() as queue:
         if not await queue.check_connection_async():
             await queue.schema_manager.apply_schema_async()
+
+
+def _embed_nothing(texts: Sequence[str]) -> list[list[float]]:
+    raise NotImplementedError(f"{len(texts)} texts are not embedded while tables are made")
 
 
 async def _apply(connection: AsyncConnection[dict[str, object]], source: Migrations) -> list[str]:

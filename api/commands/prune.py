@@ -153,10 +153,15 @@ async def _pause_or_resume(settings: Settings, url: str, parsed: Namespace) -> i
 async def _engine(settings: Settings, url: str) -> AsyncIterator["Engine"]:
     """Open the engine on a database that is up to date, without a worker."""
     from api.app import engine_options  # noqa: PLC0415  # 1 s of imports
-    from engine.migrate import migrate, project_migrations  # noqa: PLC0415  # 1 s of imports
+    from engine.migrate import (  # noqa: PLC0415  # 1 s of imports
+        migrate,
+        project_migrations,
+        project_store_dims,
+    )
     from engine.runtime import open_engine  # noqa: PLC0415  # 1 s of imports
 
-    await migrate(url, project_migrations(read_project(settings.config)))
+    project = read_project(settings.config)
+    await migrate(url, project_migrations(project), store_dims=project_store_dims(project))
     options = engine_options(settings, database_url=url, run_worker=False)
     async with open_engine(options) as engine:
         yield engine
