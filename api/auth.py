@@ -34,6 +34,8 @@ LimitedBy = Literal["scope", "thread", "review", "run", "body", "none"]
 # carries its own permission, for one decision of one person.
 PUBLIC_PATHS = frozenset({"/ok", "/info", "/metrics", "/docs", "/openapi.json", "/r/{token}"})
 CACHE_SIZE = 1_000
+# The permission of a caller who may write messages of every role: a back end of the project.
+ANY_ROLE = "messages:any"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,11 +82,13 @@ class Access:
         scope: what the metadata of a thing must contain to exist for the caller.
         value: the request as the project's handler left it; it may have added metadata, or moved
             a store namespace.
+        trusted: whether messages of every role are taken from the caller.
     """
 
     user: User | None = None
     scope: Mapping[str, Any] = field(default_factory=dict)
     value: Mapping[str, Any] = field(default_factory=dict)
+    trusted: bool = True
 
     def metadata(self, given: Mapping[str, Any] | None) -> dict[str, Any] | None:
         """Return metadata to store: the caller's own, under what the handler added."""
@@ -177,6 +181,22 @@ RULES: Sequence[_Rule] = (
     _rule(
         "(POST|PATCH|DELETE)", r"/reviews/\{(review_id|gate_id)\}.*", "threads", "update", "review"
     ),
+    # Both look at each review for themselves.
+    _rule("GET", r"/reviews/events", "threads", "search"),
+    _rule("POST", r"/reviews/decide", "threads", "update"),
+    # The console. Storage, audit and health show everything, so only to who may see everything.
+    _rule("GET", r"/|/console|/console/\{name\}", "threads", "search"),
+    _rule("(GET|POST)", r"/console/person.*", "threads", "search"),
+    _rule("GET", r"/console/reviews(/queue|/alike/\{shape\})?", "threads", "search"),
+    _rule("POST", r"/console/reviews/alike/\{shape\}", "threads", "update"),
+    _rule("GET", r"/console/reviews/\{review_id\}", "threads", "read", "review"),
+    _rule("POST", r"/console/reviews/\{review_id\}/.*", "threads", "update", "review"),
+    _rule("GET", r"/console/(runs|threads|graphs)", "threads", "search"),
+    _rule("GET", r"/console/graphs/.*", "threads", "search"),
+    _rule("POST", r"/console/runs/cancel", "threads", "update"),
+    _rule("POST", r"/console/runs/retry", "threads", "create_run"),
+    _rule("GET", r"/console/threads/\{thread_id\}.*", "threads", "read", "thread"),
+    _rule("POST", r"/console/threads/\{thread_id\}/.*", "threads", "create_run", "thread"),
     _rule("GET", r".*", "threads", "search", "none"),
     _rule(".*", r".*", "threads", "update", "none"),
 )
@@ -204,7 +224,7 @@ class Guard:
         auth = engine.registry.auth
         template = str(getattr(connection.scope.get("route"), "path", connection.url.path))
         if auth is None or template in PUBLIC_PATHS:
-            connection.state.access = Access()
+            connection.state.access = Access(trusted=_trusts(connection, ANYBODY))
             return
         user = await self.sign_in(connection)
         method = str(connection.scope.get("method", "WEBSOCKET"))
@@ -224,7 +244,8 @@ class Guard:
                 await _ask(auth, place, user, _value(connection, item))
             if isinstance(item, Mapping) and rule.action in STARTING and "assistant_id" in item:
                 await check_assistant(connection, str(item["assistant_id"]))
-        connection.state.access = Access(user=user, scope=scope, value=value)
+        trusted = _trusts(connection, user)
+        connection.state.access = Access(user=user, scope=scope, value=value, trusted=trusted)
 
     async def scope_of(
         self, connection: HTTPConnection, resource: Resource, action: str
@@ -282,6 +303,16 @@ async def _allowed(connection: HTTPConnection) -> Access:
 
 
 AccessDependency = Annotated[Access, Depends(_allowed)]
+
+
+def _trusts(connection: HTTPConnection, user: User) -> bool:
+    """Tell whether messages of every role are taken from a caller."""
+    engine: Engine = connection.app.state.engine
+    roles = engine.project.holdfast.message_roles
+    if roles is None:
+        exposed = connection.app.state.settings.allow_unauthenticated
+        roles = "user" if exposed or engine.registry.auth is not None else "any"
+    return roles == "any" or ANY_ROLE in user.permissions
 
 
 async def check_assistant(connection: HTTPConnection, assistant_id: str) -> None:

@@ -15,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
+from api.auth import access
 from api.identity import actor
 from engine.reviews.question import plain_line
 
@@ -34,6 +35,7 @@ SCREENS = (
     ("audit", "Audit"),
     ("health", "Health"),
 )
+OPERATORS = frozenset({"storage", "audit", "health"})  # of no use to who may see a part only
 THEME_COOKIE = "holdfast_theme"
 SAID_COOKIE = "holdfast_said"  # what the page after a redirect says, {"said", "undo"}
 SAID_SECONDS = 30
@@ -54,12 +56,14 @@ def page(
     **values: Any,
 ) -> HTMLResponse:
     """Render a template of the console as an answer."""
+    limited = bool(access(request).scope)
     theme = request.cookies.get(THEME_COOKIE)
     partial = request.headers.get("HX-Request") == "true"
     told = {} if partial else _told(request)
     html = environment().get_template(template).render(
         screen=screen,
-        screens=SCREENS,
+        screens=[one for one in SCREENS if not (limited and one[0] in OPERATORS)],
+        limited=limited,
         person=actor(request),
         now=datetime.now(UTC),
         theme=theme if theme in ("light", "dark") else None,

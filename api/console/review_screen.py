@@ -1,6 +1,6 @@
 """The inbox as one reviewer sees it: the queue, the review beside it, and where to go next."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -55,19 +55,6 @@ class Desk:
         """Return a review with everything around it."""
         return await self.engine.reviews.get(review_id, viewer=self.actor, scope=self.scope)
 
-    async def require(self, review_ids: Iterable[str]) -> None:
-        """Check that reviews which a form names exist for this reviewer.
-
-        Raises:
-            NotFoundError: one does not.
-        """
-        async with self.engine.database.pool.connection() as connection:
-            for review_id in review_ids:
-                gate = await self.engine.gates.get(connection, review_id)
-                await self.engine.threads.read(
-                    connection, gate.thread_id, scope=self.scope, with_values=False
-                )
-
     async def around(self) -> dict[str, Any]:
         """Return what every answer of this screen shows beside the review itself."""
         queue = await self.queue()
@@ -100,7 +87,7 @@ class Desk:
             return None
         async with self.engine.database.pool.connection() as connection:
             with suppress(NotFoundError):
-                await self.require([review_id])
+                await self.engine.reviews.require([review_id], scope=self.scope)
                 gate = await self.engine.gates.get(connection, review_id)
                 if str(gate.version) != version or gate.state != state:
                     other = gate.state in UNANSWERED and version == str(gate.version)
@@ -207,7 +194,7 @@ class Desk:
             "siblings": [one for one in listed.items if one.gate_id != detail.gate.gate_id],
             "seen": ballot_form.seen(detail),
             "poisoned": await self.engine.repair.needed(detail.gate),
-            "at": _as_it_was(detail, int(at)) if at.isdigit() else None,
+            "at": _as_it_was(detail, int(at)) if at.isdecimal() else None,
         }
 
 

@@ -1,7 +1,7 @@
 """Questions to people: list, look, decide, and everything around a decision."""
 
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -33,7 +33,7 @@ from api.schemas.reviews import (
 from api.schemas.runs import RunView
 from api.streams import event_stream, frame
 from engine.database import Connection
-from engine.errors import ForbiddenError, InvalidValueError
+from engine.errors import ForbiddenError, InvalidValueError, NotFoundError
 from engine.gates.gate import Gate, GateState
 from engine.reviews.board import MAX_LIMIT, ReviewFilter
 from engine.reviews.service import Reviews
@@ -152,19 +152,27 @@ async def list_reviews(
 @router.get("/reviews/events", response_class=StreamingResponse, responses=SSE)
 async def stream_events(
     engine: EngineDependency,
+    access: AccessDependency,
     thread_id: Annotated[str | None, Query(description="Only of this thread.")] = None,
 ) -> StreamingResponse:
     """Stream what happens to reviews, from now on; the first event is `resync`."""
-    return event_stream(_frames(engine, thread_id))
+    return event_stream(review_frames(engine, thread_id, access.scope))
 
 
 @router.post("/reviews/decide", responses=REFUSALS)
-async def decide_many(body: BulkDecisionCreate, command: CommandDependency) -> BulkOutcomes:
+async def decide_many(
+    body: BulkDecisionCreate,
+    engine: EngineDependency,
+    access: AccessDependency,
+    command: CommandDependency,
+) -> BulkOutcomes:
     """Decide several reviews of one shape; high risk is never decided so."""
+    ballots = body.to_ballots()
+    await engine.reviews.require(ballots, scope=access.scope)
 
     async def work(connection: Connection) -> BulkOutcomes:
         outcomes = await command.reviews.decide_many(
-            connection, body.to_ballots(), actor=command.actor, via=API
+            connection, ballots, actor=command.actor, via=API
         )
         return BulkOutcomes(
             outcomes=[BulkOutcome.of(one.review_id, one.gate, one.error) for one in outcomes]
@@ -360,10 +368,24 @@ def _etag(version: int) -> str:
     return f'"{version}"'
 
 
-async def _frames(engine: Engine, thread_id: str | None) -> AsyncIterator[bytes]:
+async def review_frames(
+    engine: Engine, thread_id: str | None, scope: Mapping[str, Any]
+) -> AsyncGenerator[bytes]:
+    """Yield what happens to reviews, on one thread or on all whose metadata contains `scope`."""
     async with engine.feed.watch() as events:
         # Whatever happened before is in the list.
         yield frame("resync", "{}")
         async for event in events:
-            if thread_id in (None, event.thread_id) or event.name == "resync":
+            meant = thread_id in (None, event.thread_id) or event.name == "resync"
+            if meant and await _is_visible(engine, event.thread_id, scope):
                 yield frame(event.name, json.dumps(event.to_json()))
+
+
+async def _is_visible(engine: Engine, thread_id: str, scope: Mapping[str, Any]) -> bool:
+    if not scope or not thread_id:
+        return True
+    try:
+        await engine.threads.get(thread_id, scope=scope)
+    except NotFoundError:
+        return False
+    return True

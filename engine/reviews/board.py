@@ -1,14 +1,14 @@
 """What reviewers look at: the list, and everything that is known about one review."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from engine.audit import Audit, AuditEntry
 from engine.database import Connection, Database, statement
-from engine.errors import EngineError
+from engine.errors import EngineError, NotFoundError
 from engine.gates.book import Gates
 from engine.gates.gate import LIVE, UNANSWERED, Gate, GateState
 from engine.listing import Page, make_page
@@ -195,6 +195,23 @@ class Board:
             rows = await cursor.fetchall()
         total = rows[0]["total"] if rows else 0
         return make_page([_summary(row) for row in rows], total=total, offset=which.offset)
+
+    async def require(
+        self, review_ids: Iterable[str], *, scope: Mapping[str, Any] | None = None
+    ) -> None:
+        """Check that there are such reviews, on threads whose metadata contains `scope`.
+
+        Raises:
+            NotFoundError: there is no such review, or its thread is outside.
+        """
+        parameters = {"tenant": self._tenant, "scope": jsonb(scope) if scope else None}
+        async with self._database.pool.connection() as connection:
+            for review_id in review_ids:
+                cursor = await connection.execute(
+                    statement("find_review"), {**parameters, "gate_id": review_id}
+                )
+                if await cursor.fetchone() is None:
+                    raise NotFoundError("review", review_id)
 
     async def counts(self, scope: Mapping[str, Any] | None = None) -> dict[str, int]:
         """Return how many reviews wait, are scheduled, are of high risk, are overdue."""

@@ -65,13 +65,13 @@ async def decide_alike(shape: str, desk: DeskDependency) -> Response:
         version, _, fingerprint = seen.partition("|")
         ballots[review_id] = Ballot(
             decisions=[Decision(type=kind, message=message)],  # type: ignore[arg-type]  # checked by the engine
-            version=int(version) if version.isdigit() else None,
+            version=int(version) if version.isdecimal() else None,
             fingerprint=fingerprint,
         )
     try:
         if not ballots:
             raise InvalidDecisionError([{"pointer": "/reviews", "message": "tick at least one"}])
-        await desk.require(ballots)
+        await desk.engine.reviews.require(ballots, scope=desk.scope)
         async with desk.engine.database.transaction() as connection:
             outcomes = await desk.engine.reviews.decide_many(
                 connection, ballots, actor=desk.actor, via=VIA

@@ -5,10 +5,12 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from api.auth import access
 from api.console.render import going, page
 from api.console.views.problems import ConsoleRoute, status_of
 from api.dependencies import ActorDependency, EngineDependency
 from api.identity import MAX_NAME_LENGTH, USER_COOKIE
+from api.identity import actor as name_of
 from engine.errors import EngineError, InvalidValueError
 
 router = APIRouter(prefix="/console/person", include_in_schema=False, route_class=ConsoleRoute)
@@ -66,12 +68,15 @@ async def back(request: Request, engine: EngineDependency, actor: ActorDependenc
 async def _screen(
     request: Request, engine: EngineDependency, *, trouble: str | None = None, status: int = 200
 ) -> Response:
+    absences = await engine.people.absences()
+    if access(request).scope:  # who may see a part only is told of the own absence only
+        absences = [one for one in absences if one.person == name_of(request)]
     return page(
         request,
         "person.html",
         screen="person",
         status=status,
-        absences=await engine.people.absences(),
+        absences=absences,
         authenticated=getattr(request.state, "user", None) is not None,
         trouble=trouble,
     )

@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from api.auth import Access, AccessDependency
 from api.console.render import going, page
 from api.console.views.problems import ConsoleRoute
 from api.dependencies import ActorDependency, EngineDependency
@@ -56,7 +57,7 @@ class RunFilter:
             status=query.get("status") if query.get("status") in STATUSES else None,
             since=query.get("since") if query.get("since") in SINCE else None,
             search=(query.get("search") or "").strip()[:200] or None,
-            offset=int(offset) if offset.isdigit() and len(offset) < 10 else 0,
+            offset=int(offset) if offset.isdecimal() and len(offset) < 10 else 0,
         )
 
     def query(self, **other: Any) -> str:
@@ -82,12 +83,12 @@ class RunFilter:
 
 
 @router.get("")
-async def runs(request: Request, engine: EngineDependency) -> Response:
+async def runs(request: Request, engine: EngineDependency, access: AccessDependency) -> Response:
     """List runs."""
     chosen = RunFilter.of(request)
-    found = await _found(engine, chosen, limit=PAGE_SIZE)
+    found = await _found(engine, chosen, access, limit=PAGE_SIZE)
     counts = await engine.inspection.count_runs(
-        graph_id=chosen.graph, since_seconds=chosen.since_seconds
+        graph_id=chosen.graph, since_seconds=chosen.since_seconds, scope=access.scope
     )
     return page(
         request,
@@ -108,10 +109,12 @@ async def runs(request: Request, engine: EngineDependency) -> Response:
 
 
 @router.post("/cancel")
-async def cancel(request: Request, engine: EngineDependency, actor: ActorDependency) -> Response:
+async def cancel(
+    request: Request, engine: EngineDependency, actor: ActorDependency, access: AccessDependency
+) -> Response:
     """Cancel every run of the filter that is not over, or one that is named."""
     chosen = RunFilter.of(request)
-    lines = await _meant(request, engine, chosen, LIVE)
+    lines = await _meant(request, engine, access, chosen, LIVE)
     cancelled = await engine.runs.cancel_many(
         run_ids=[line.run_id for line in lines], actor=actor, via=VIA
     )
@@ -119,11 +122,13 @@ async def cancel(request: Request, engine: EngineDependency, actor: ActorDepende
 
 
 @router.post("/retry")
-async def retry(request: Request, engine: EngineDependency, actor: ActorDependency) -> Response:
+async def retry(
+    request: Request, engine: EngineDependency, actor: ActorDependency, access: AccessDependency
+) -> Response:
     """Start every run of the filter that failed once more, or one that is named."""
     chosen = RunFilter.of(request)
     started, refusals = 0, []
-    for line in await _meant(request, engine, chosen, RETRYABLE):
+    for line in await _meant(request, engine, access, chosen, RETRYABLE):
         try:
             await _retry(engine, await engine.runs.get(line.run_id), actor)
             started += 1
@@ -156,12 +161,16 @@ async def _retry(engine: Engine, run: Run, actor: str) -> None:
 
 
 async def _meant(
-    request: Request, engine: Engine, chosen: RunFilter, statuses: tuple[str, ...]
+    request: Request,
+    engine: Engine,
+    access: Access,
+    chosen: RunFilter,
+    statuses: tuple[str, ...],
 ) -> list[RunLine]:
     form = await request.form()
     one = form.get("run_id")
     if isinstance(one, str) and one:
-        found = await engine.inspection.runs(search=one, limit=2)
+        found = await engine.inspection.runs(search=one, scope=access.scope, limit=2)
         return [line for line in found.items if line.run_id == one and line.status in statuses]
     wanted = [status for status in statuses if chosen.status in (None, status)]
     found = await engine.inspection.runs(
@@ -169,17 +178,19 @@ async def _meant(
         statuses=wanted,
         since_seconds=chosen.since_seconds,
         search=chosen.search,
+        scope=access.scope,
         limit=MOST_AT_ONCE,
     )
     return list(found.items)
 
 
-async def _found(engine: Engine, chosen: RunFilter, *, limit: int) -> Page[RunLine]:
+async def _found(engine: Engine, chosen: RunFilter, access: Access, *, limit: int) -> Page[RunLine]:
     return await engine.inspection.runs(
         graph_id=chosen.graph,
         statuses=None if chosen.status is None else [chosen.status],
         since_seconds=chosen.since_seconds,
         search=chosen.search,
+        scope=access.scope,
         limit=limit,
         offset=chosen.offset,
     )

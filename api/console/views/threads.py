@@ -8,6 +8,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
+from api.auth import AccessDependency, Guard
 from api.console.forms import FormError, fields, parse
 from api.console.places import WORDS as STATES
 from api.console.render import going, page, took
@@ -37,11 +38,11 @@ EVERY_STATE = get_args(GateState)
 
 
 @router.get("")
-async def threads(request: Request, engine: EngineDependency) -> Response:
+async def threads(request: Request, engine: EngineDependency, access: AccessDependency) -> Response:
     """List threads."""
     query = request.query_params
     offset = query.get("offset", "")
-    start = int(offset) if offset.isdigit() and len(offset) < 10 else 0
+    start = int(offset) if offset.isdecimal() and len(offset) < 10 else 0
     chosen = {
         "graph": query.get("graph") or None,
         "status": query.get("status") if query.get("status") in STATUSES else None,
@@ -51,6 +52,7 @@ async def threads(request: Request, engine: EngineDependency) -> Response:
         graph_id=chosen["graph"],
         status=chosen["status"],
         search=chosen["search"],
+        scope=access.scope,
         limit=PAGE_SIZE,
         offset=start,
     )
@@ -158,6 +160,10 @@ async def go_on(
     try:
         state = await engine.states.get(thread_id, place)
         changed = await _changed(engine, thread_id, state["values"] or {}, form)
+        if changed:  # more than to run on
+            guard: Guard = request.app.state.guard
+            scope = await guard.scope_of(request, "threads", "update")
+            await engine.threads.get(thread_id, scope=scope)
         run = await _continue(
             engine, thread_id, place, changed, here=form.get("where") == "here", actor=actor
         )
