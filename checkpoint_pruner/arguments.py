@@ -53,8 +53,9 @@ class SweepOrder:
         if self.watermark_file is None or not self.watermark_file.exists():
             return None
         try:
-            return Watermark(**json.loads(self.watermark_file.read_text()))
-        except (ValueError, TypeError):
+            remembered = json.loads(self.watermark_file.read_text())
+            return Watermark(**remembered | {"waiting": tuple(remembered.get("waiting", ()))})
+        except (ValueError, TypeError, AttributeError):
             return None
 
     def remember(self, report: Report) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from psycopg import Connection
 
 from checkpoint_pruner.delta import DeltaSnapshotter, Snapshot, rebuild, store
-from checkpoint_pruner.plan import lowest_id, plan_parameters
+from checkpoint_pruner.plan import plan_parameters
 from checkpoint_pruner.policy import Pin, Policy
 from checkpoint_pruner.statements import planned, statement
 
@@ -44,6 +44,8 @@ class Outcome:
     """Checkpoints by the reason that keeps them."""
     skipped: dict[str, str] = field(default_factory=dict)
     """Threads left alone, with the reason."""
+    waiting: set[str] = field(default_factory=set)
+    """Threads whose values are left to a later sweep."""
     snapshots: int = 0
     """DeltaChannel values stored."""
 
@@ -75,6 +77,8 @@ class Batch:
     """Move DeltaChannel history that has to stay onto its first row."""
     collect_all: bool = False
     """Also remove what others left behind in these threads."""
+    guarded: bool = True
+    """Whether the guard refuses saves that would name values which went."""
     eligible_from: str = ""
     """Lowest checkpoint id that may go in this transaction."""
     blobs: bool = True
@@ -93,9 +97,10 @@ class Batch:
             if self.collect_all:
                 rows = connection.execute(statement("delete_orphan_writes"), parameters)
                 outcome.add("checkpoint_writes", rows)
-            if self.blobs and (self.collect_all or pruned):
-                doomed = thread_ids if self.collect_all else pruned
-                outcome.add("checkpoint_blobs", delete_blobs(connection, doomed))
+            doomed = thread_ids if self._every_value else pruned
+            if self.blobs and doomed:
+                settled = [t for t in doomed if t not in outcome.waiting]
+                outcome.add("checkpoint_blobs", delete_blobs(connection, settled))
         return outcome
 
     def count(self, connection: Connection[Any]) -> Outcome:
@@ -106,8 +111,14 @@ class Batch:
             thread_ids, parameters = self._prepare(connection, snapshots, outcome)
             if thread_ids:
                 parameters["collect_all"] = self.collect_all
+                parameters["every_value"] = self._every_value
                 self._read(connection.execute(planned("count_unkept"), parameters), outcome)
         return outcome
+
+    @property
+    def _every_value(self) -> bool:
+        """Return whether values are looked for in threads, too, that lose no checkpoint."""
+        return self.collect_all or not self.guarded
 
     def _rebuild(self, connection: Connection[Any]) -> list[Snapshot]:
         if self.snapshotter is None:
@@ -158,6 +169,7 @@ class Batch:
             now=self.now,
             pins=pins,
             graphs=graphs,
+            guarded=self.guarded,
             eligible_from=self.eligible_from,
         )
 
@@ -166,50 +178,10 @@ class Batch:
         for kind, name, count, size in rows:
             if kind == "kept":
                 outcome.kept[name] += count
+            elif kind == "waiting":
+                outcome.waiting.add(name)
             else:
                 outcome.add(kind, [(name, count, size)])
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expiry:
-    """Some threads that may have been idle for too long."""
-
-    thread_ids: Sequence[str]
-    """Threads to look at."""
-    policy: Policy
-    """How long a thread may idle."""
-    now: datetime
-    """The database's clock when the sweep began."""
-    pins: Sequence[Pin] = ()
-    """Checkpoints whose threads stay."""
-    protect: Protect | None = None
-    """Asked for busy threads and more pins."""
-    dry_run: bool = False
-    """Count only."""
-
-    def run(self, connection: Connection[Any]) -> Outcome:
-        """Delete the threads that are idle, wait for nobody and run nothing, in one transaction."""
-        outcome = Outcome()
-        with connection.transaction():
-            pins = self.pins
-            busy: frozenset[str] = frozenset()
-            if self.protect is not None:
-                protection = self.protect(connection, self.thread_ids)
-                busy = frozenset(protection.busy)
-                pins = [*pins, *(Pin(*pin) for pin in protection.pins)]
-            limits = {t: self.policy.of(t).expire_after for t in self.thread_ids if t not in busy}
-            floors = {t: lowest_id(self.now - age) for t, age in limits.items() if age is not None}
-            rows = connection.execute(
-                planned("count_idle" if self.dry_run else "delete_idle", plan="idle"),
-                {
-                    "thread_ids": list(floors),
-                    "expiry_floor": list(floors.values()),
-                    "pin_threads": [pin[0] for pin in pins],
-                },
-            )
-            for table, thread_id, count, size in rows:
-                outcome.add(table, [(thread_id, count, size)])
-        return outcome
 
 
 def delete_blobs(

@@ -13,6 +13,7 @@ from checkpoint_pruner.statements import statement
 
 _CLOCK_SKEW = timedelta(minutes=10)  # between the machines that make checkpoint ids
 _LONGEST_TRUST = timedelta(hours=1)  # in a watermark, where age alone makes garbage
+_SCANNED_ROWS = 100_000  # read in 30 ms; a probe costs as much as a hundred rows
 _TRUST_SHARE = 10  # of the shortest age a policy names
 
 WAITING_REASONS = frozenset({"in flight", "caller not saved yet"})
@@ -29,8 +30,17 @@ def nothing_new(watermark: Watermark | None, policy: Policy, state: ServerState)
     )
 
 
-def next_watermark(policy: Policy, state: ServerState, *, waiting: bool) -> Watermark | None:
-    """Return what the next sweep may rely on; `waiting` says that some rows only wait for time."""
+def next_watermark(
+    policy: Policy, state: ServerState, *, waiting: bool, threads: tuple[str, ...] = ()
+) -> Watermark | None:
+    """Return what the next sweep may rely on.
+
+    Args:
+        policy: The rules of this sweep.
+        state: What the server said before it.
+        waiting: Whether some rows only wait for time.
+        threads: Threads the next sweep must look at, whatever it finds by itself.
+    """
     if state.inserted is None:
         return None
     ages = [
@@ -48,6 +58,7 @@ def next_watermark(policy: Policy, state: ServerState, *, waiting: bool) -> Wate
         inserted=state.inserted,
         stats_reset=state.stats_reset,
         since=lowest_id(state.now - _CLOCK_SKEW),
+        waiting=threads,
         expires_at=(
             None if trust is None else (state.now + min(trust, _LONGEST_TRUST)).timestamp()
         ),
@@ -65,10 +76,19 @@ def find_candidates(
     """Return the threads that may hold garbage, in order.
 
     With `full` these are all threads that any of the three tables names. Otherwise a loose index
-    scan makes a few probes per thread, or one range scan where an index leads with the id.
+    scan makes a few probes per thread, or one pass reads the index while it is small, or only the
+    end of one that leads with the id.
     """
     if full:
         return _column(connection, "select_all_threads", {})
+    found = _find(connection, policy, state, watermark)
+    left = watermark.waiting if watermark and watermark.database == state.database else ()
+    return sorted({*found, *left}) if left else found
+
+
+def _find(
+    connection: Connection[Any], policy: Policy, state: ServerState, watermark: Watermark | None
+) -> list[str]:
     since = None
     if watermark is not None and _applies(watermark, policy, state):
         since = watermark.since
@@ -83,7 +103,8 @@ def find_candidates(
         "fewest_nested": policy.fewest_nested,
         "age_floor": lowest_id(state.now - shortest) if shortest and everywhere_aged else None,
     }
-    return _column(connection, "select_candidates", parameters)
+    small = state.rows is not None and state.rows < _SCANNED_ROWS
+    return _column(connection, "scan_candidates" if small else "select_candidates", parameters)
 
 
 def find_idle(connection: Connection[Any], policy: Policy, state: ServerState) -> list[str]:

@@ -38,6 +38,7 @@ def plan_parameters(
     now: datetime,
     pins: Iterable[Pin] = (),
     graphs: Mapping[str, str | None] | None = None,
+    guarded: bool = True,
     eligible_from: str = "",
 ) -> dict[str, Any]:
     """Return the parameters of `kept.sql` for one batch of threads.
@@ -48,6 +49,7 @@ def plan_parameters(
         now: The database's clock.
         pins: Checkpoints that stay; those of other threads are ignored.
         graphs: Graph of each thread, for `Policy.by_graph`.
+        guarded: False makes values wait where a run may be about to name them.
         eligible_from: Lowest checkpoint id that may go; "" sets no bound.
     """
     rules = [policy.of(thread_id, (graphs or {}).get(thread_id)) for thread_id in thread_ids]
@@ -61,6 +63,7 @@ def plan_parameters(
         "thin_older": [rule.thin_older for rule in rules],
         "keep_gates": [rule.keep_gates for rule in rules],
         "settle_floor": [_floor(now, rule.settle or None) for rule in rules],
+        "trace_floor": [None if guarded else _floor(now, rule.settle or None) for rule in rules],
         "grace_floor": [_floor(now, rule.orphan_grace) for rule in rules],
         "eligible_from": eligible_from,
         "pin_threads": [pin[0] for pin in pinned],

@@ -39,11 +39,14 @@ class Policy:
     keep_gates: bool = True
     """Keep branch ends that still wait for a person's answer."""
     settle: timedelta = timedelta(minutes=15)
-    """Longest superstep of a run: an unfinished step younger than this may be in flight."""
+    """Longest superstep of a run: an unfinished step younger than this may be in flight.
+
+    Without the guard, values of threads whose runs save only their last step also stay this long.
+    """
     orphan_grace: timedelta = timedelta(hours=1)
     """Age at which rows whose checkpoint was never saved count as abandoned."""
     blob_grace: timedelta = timedelta(0)
-    """Wait between deleting checkpoints and deleting values; 0 deletes both in one transaction.
+    """Wait inside the sweep between deleting checkpoints and deleting values; 0 does not part them.
 
     Ignored where the guard is installed, which makes the wait needless.
     """
@@ -111,6 +114,10 @@ class Policy:
             sentences.append(
                 f"An unfinished step younger than {_duration(self.settle)} stays, because a run "
                 "may still be working on it."
+            )
+            sentences.append(
+                "Without the guard, values of a thread whose runs save only their last step stay "
+                f"until no step of it is younger than {_duration(self.settle)}."
             )
         sentences.append(
             f"Rows whose checkpoint was never saved stay for {_duration(self.orphan_grace)}, "

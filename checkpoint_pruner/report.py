@@ -1,7 +1,6 @@
 """What a sweep did: a value to print, to store, to count."""
 
 import json
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -61,6 +60,8 @@ class Watermark:
     """Lowest checkpoint id that the sweep may not have seen."""
     expires_at: float | None
     """When time alone may have made garbage, seconds since 1970; None means never."""
+    waiting: tuple[str, ...] = ()
+    """Threads whose values were left to a later sweep."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,6 +94,8 @@ class Report:
     """Threads left alone, with the reason."""
     errors: Mapping[str, str] = field(default_factory=dict)
     """Threads that could not be worked on, with what the database said."""
+    waiting: tuple[str, ...] = ()
+    """Threads whose values wait for a later sweep: a run may still be about to name them."""
     snapshots: int = 0
     """DeltaChannel values stored so that their history could go."""
     batches: int = 0
@@ -137,30 +140,6 @@ class Report:
         return "\n".join(_lines(self))
 
 
-@dataclass(slots=True)
-class Tally:
-    """Running totals of a sweep, turned into a `Report` at its end."""
-
-    rows: Counter[str] = field(default_factory=Counter)
-    bytes: Counter[str] = field(default_factory=Counter)
-    kept: Counter[str] = field(default_factory=Counter)
-    pruned: set[str] = field(default_factory=set)
-    expired: list[str] = field(default_factory=list)
-    skipped: dict[str, str] = field(default_factory=dict)
-    errors: dict[str, str] = field(default_factory=dict)
-    seen: int = 0
-    snapshots: int = 0
-    batches: int = 0
-    retries: int = 0
-    store_rows: int = 0
-
-    def remove(self, table: str, thread_id: str, count: int, size: int) -> None:
-        """Count removed rows of one thread."""
-        self.rows[table] += count
-        self.bytes[table] += size
-        self.pruned.add(thread_id)
-
-
 def format_bytes(size: float) -> str:
     """Return a size in the largest binary unit below it."""
     for unit in ("B", "kB", "MB", "GB"):
@@ -193,6 +172,11 @@ def _lines(report: Report) -> list[str]:
         lines += [f"  {reason:<20} {count:>10,}" for reason, count in sorted(report.kept.items())]
     lines += [f"skipped {thread!r}: {why}" for thread, why in sorted(report.skipped.items())]
     lines += [f"failed {thread!r}: {why}" for thread, why in sorted(report.errors.items())]
+    if report.waiting:
+        lines.append(
+            f"values of {len(report.waiting):,} threads wait until no run can name them any more;"
+            " with the guard (checkpoint-pruner guard install) they need not"
+        )
     lines += [
         f"vacuum {vacuum.table}: {vacuum.problem or f'{vacuum.seconds:.2f} s'}"
         for vacuum in report.vacuums

@@ -66,6 +66,8 @@ class ServerState:
     """Oid of the database."""
     inserted: int | None
     """Rows ever inserted into `checkpoints`; None before the tables exist."""
+    rows: int | None
+    """Rows of `checkpoints`, live and dead, estimated; None before the tables exist."""
     stats_reset: float | None
     """When the counters were last reset, seconds since 1970."""
     guarded: bool

@@ -5,13 +5,12 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from typing import Any
 
 import psycopg
 from psycopg import Connection
 
-from checkpoint_pruner.batch import BUSY, Batch, Expiry, Outcome, Protect, delete_blobs
+from checkpoint_pruner.batch import BUSY, Batch, Protect, delete_blobs
 from checkpoint_pruner.candidates import (
     WAITING_REASONS,
     find_candidates,
@@ -21,8 +20,9 @@ from checkpoint_pruner.candidates import (
 )
 from checkpoint_pruner.delta import DeltaSnapshotter
 from checkpoint_pruner.drift import check_schema
+from checkpoint_pruner.expiry import Expiry
 from checkpoint_pruner.policy import Pin, Policy
-from checkpoint_pruner.report import TABLES, Report, Tally, Vacuum, Watermark
+from checkpoint_pruner.report import TABLES, Report, Vacuum, Watermark
 from checkpoint_pruner.session import (
     Options,
     ServerState,
@@ -31,14 +31,14 @@ from checkpoint_pruner.session import (
     read_state,
 )
 from checkpoint_pruner.statements import statement
+from checkpoint_pruner.tally import Tally
 from checkpoint_pruner.throttle import LatencyProbe, Pacer
+from checkpoint_pruner.upkeep import STORE_BATCH, forget_tombstones, sweep_store
 from checkpoint_pruner.vacuum import read_sizes, vacuum_tables
+from checkpoint_pruner.workload import Work, Workload
 
-_ATTEMPTS = 3  # of one thread alone, before it is reported and left
-_COUNTED_AHEAD = 2_000  # threads whose lengths are read at once
 _MOST_SLICES = 20  # each slice plans the whole thread anew
 _EXPIRED_AT_ONCE = 100
-_STORE_BATCH = 1_000
 _RETRYABLE = (
     psycopg.errors.LockNotAvailable,
     psycopg.errors.QueryCanceled,
@@ -144,23 +144,6 @@ class Pruner:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Work:
-    """Threads to be worked off in one transaction, or one huge thread in several."""
-
-    thread_ids: tuple[str, ...]
-    rows: int
-    attempts: int = 0
-
-    def halves(self) -> tuple["_Work", "_Work"]:
-        """Return two smaller pieces of the same work."""
-        middle = len(self.thread_ids) // 2
-        return (
-            replace(self, thread_ids=self.thread_ids[:middle], rows=self.rows // 2),
-            replace(self, thread_ids=self.thread_ids[middle:], rows=self.rows - self.rows // 2),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class _Sweep:
     """One sweep on one connection."""
 
@@ -175,8 +158,7 @@ class _Sweep:
     on_progress: Callable[[Progress], object] | None
     pause: Callable[[float], object]
     tally: Tally = field(default_factory=Tally)
-    queue: deque[_Work] = field(default_factory=deque)
-    deferred: deque[tuple[float, _Work]] = field(default_factory=deque)
+    deferred: deque[tuple[float, Work]] = field(default_factory=deque)
 
     def run(
         self,
@@ -192,7 +174,8 @@ class _Sweep:
         unchanged = everywhere and not self.options.full
         if unchanged and nothing_new(watermark, self.policy, state):
             if self.options.store and not self.options.dry_run:
-                self._sweep_store(Pacer(None, None, rows=_STORE_BATCH, pause=self.pause))
+                unpaced = Pacer(None, None, rows=STORE_BATCH, pause=self.pause)
+                sweep_store(self.connection, self.tally, unpaced)
             return self._report(state, began, paused=0.0, watermark=watermark)
         become_the_one_pruner(self.connection, self.options.advisory_key)
         check_schema(self.connection)
@@ -209,9 +192,9 @@ class _Sweep:
                 )
             self._work_off(found, state, pacer, collect_all=threads is not None)
             if self.options.store and threads is None and not self.options.dry_run:
-                self._sweep_store(pacer)
+                sweep_store(self.connection, self.tally, pacer)
             if self.options.full and not self.options.dry_run:
-                self._forget_tombstones()
+                forget_tombstones(self.connection)
             paused = pacer.paused_seconds
         following = self._next_watermark(state) if everywhere else None
         return self._report(state, began, paused=paused, watermark=following)
@@ -228,9 +211,11 @@ class _Sweep:
     ) -> None:
         self.tally.skipped.update((t, BUSY) for t in self.skip.intersection(thread_ids))
         expired = frozenset(self.tally.expired)
-        left = deque(t for t in thread_ids if t not in self.skip and t not in expired)
-        total = len(left)
-        lengths: dict[str, int] = {}
+        workload = Workload(
+            self.connection,
+            (t for t in thread_ids if t not in self.skip and t not in expired),
+            most_threads=self.options.batch_threads,
+        )
         template = Batch(
             thread_ids=(),
             policy=self.policy,
@@ -240,56 +225,40 @@ class _Sweep:
             snapshotter=self.snapshotter,
             collapse_deltas=self.options.collapse_deltas,
             collect_all=collect_all or self.options.full,
+            guarded=state.guarded,
             blobs=state.guarded or not self.policy.blob_grace,
         )
-        while left or self.queue:
-            work = self.queue.popleft() if self.queue else self._next_work(left, lengths, pacer)
+        while workload:
+            work = workload.take(pacer.rows)
             try:
                 self._carry_out(work, template, pacer)
             except _RETRYABLE as error:
-                self._give_up(work, error, pacer)
+                self.tally.retries += 1
+                pacer.failed()
+                if not workload.give_back(work):
+                    self.tally.fail(work.thread_ids, error)
                 continue
             self.tally.seen += len(work.thread_ids)
-            self._tell(total)
+            self._tell(workload.threads)
             self._collect_deferred(pacer)
         while self.deferred:
             self._await_grace()
             self._collect_deferred(pacer)
 
-    def _next_work(self, left: deque[str], lengths: dict[str, int], pacer: Pacer) -> _Work:
-        if left[0] not in lengths:
-            lengths.clear()
-            ahead = list(islice(left, _COUNTED_AHEAD))
-            lengths.update(dict.fromkeys(ahead, 0))
-            counts = self.connection.execute(statement("count_rows"), {"thread_ids": ahead})
-            lengths.update(counts.fetchall())
-        taken: list[str] = []
-        rows = 0
-        while (
-            left
-            and left[0] in lengths
-            and len(taken) < self.options.batch_threads
-            and (not taken or rows + lengths[left[0]] <= pacer.rows)
-        ):
-            rows += lengths[left[0]]
-            taken.append(left.popleft())
-        return _Work(thread_ids=tuple(taken), rows=rows)
-
-    def _carry_out(self, work: _Work, template: Batch, pacer: Pacer) -> None:
+    def _carry_out(self, work: Work, template: Batch, pacer: Pacer) -> None:
         batch = replace(template, thread_ids=work.thread_ids)
         if self.options.dry_run:
-            self._add(batch.count(self.connection))
+            self.tally.add(batch.count(self.connection))
         elif len(work.thread_ids) == 1 and work.rows > pacer.rows:
             self._carry_out_slices(work, batch, pacer)
         else:
-            began = time.monotonic()
-            outcome = batch.run(self.connection)
-            self._add(outcome)
-            if not batch.blobs:
-                self.deferred.append((time.monotonic(), work))
-            pacer.succeeded(time.monotonic() - began)
+            with pacer.transaction():
+                outcome = batch.run(self.connection)
+                self.tally.add(outcome)
+                if not batch.blobs:
+                    self._defer(work)
 
-    def _carry_out_slices(self, work: _Work, batch: Batch, pacer: Pacer) -> None:
+    def _carry_out_slices(self, work: Work, batch: Batch, pacer: Pacer) -> None:
         """Work one huge thread off from its newest rows to its oldest, a transaction per slice.
 
         Newest first, so that a subgraph call never outlives the checkpoint it was called from.
@@ -298,31 +267,36 @@ class _Sweep:
         parameters = {"thread_id": thread_id, "rows": max(pacer.rows, work.rows // _MOST_SLICES)}
         lowest = [r[0] for r in self.connection.execute(statement("split_thread"), parameters)]
         for eligible_from in (*lowest, ""):
-            began = time.monotonic()
-            outcome = replace(batch, eligible_from=eligible_from, blobs=False).run(self.connection)
-            if eligible_from:
-                outcome.kept.clear()  # counted once, with the last slice
-            self._add(outcome)
-            pacer.succeeded(time.monotonic() - began)
+            with pacer.transaction():
+                slice_ = replace(batch, eligible_from=eligible_from, blobs=False)
+                outcome = slice_.run(self.connection)
+                if eligible_from:
+                    outcome.kept.clear()  # counted once, with the last slice
+                self.tally.add(outcome)
         if batch.blobs:
             self._collect_blobs(work, pacer)
         else:
-            self.deferred.append((time.monotonic(), work))
+            self._defer(work)
 
-    def _collect_blobs(self, work: _Work, pacer: Pacer) -> None:
+    def _collect_blobs(self, work: Work, pacer: Pacer) -> None:
         """Delete values that nothing names in transactions of bounded size."""
-        for thread_id in work.thread_ids:
+        for thread_id in self._settled(work):
             limit = max(pacer.rows, 1)
             removed = limit
             while removed >= limit:
-                began = time.monotonic()
-                parameters = {"thread_id": thread_id, "limit": limit}
-                row = self.connection.execute(statement("delete_some_blobs"), parameters).fetchone()
-                removed, size = row or (0, 0)
+                with pacer.transaction():
+                    parameters = {"thread_id": thread_id, "limit": limit}
+                    rows = self.connection.execute(statement("delete_some_blobs"), parameters)
+                    removed, size = rows.fetchone() or (0, 0)
                 if removed:
                     self.tally.remove("checkpoint_blobs", thread_id, removed, size)
                 self.tally.batches += 1
-                pacer.succeeded(time.monotonic() - began)
+
+    def _settled(self, work: Work) -> list[str]:
+        return [t for t in work.thread_ids if t not in self.tally.waiting]
+
+    def _defer(self, work: Work) -> None:
+        self.deferred.append((time.monotonic(), work))
 
     def _collect_deferred(self, pacer: Pacer) -> None:
         """Delete the values of checkpoints that went at least the grace ago."""
@@ -333,29 +307,18 @@ class _Sweep:
                 if work.rows > pacer.rows:
                     self._collect_blobs(work, pacer)
                     continue
-                for thread_id, count, size in delete_blobs(self.connection, work.thread_ids):
+                for thread_id, count, size in delete_blobs(self.connection, self._settled(work)):
                     self.tally.remove("checkpoint_blobs", thread_id, count, size)
                 self.tally.batches += 1
             except _RETRYABLE as error:
                 self.tally.retries += 1
-                self.tally.errors.update(dict.fromkeys(work.thread_ids, _first_line(error)))
+                self.tally.fail(work.thread_ids, error)
 
     def _await_grace(self) -> None:
         deleted_at, _ = self.deferred[0]
         rest = self.policy.blob_grace.total_seconds() - (time.monotonic() - deleted_at)
         if rest > 0:
             self.pause(rest)
-
-    def _give_up(self, work: _Work, error: psycopg.Error, pacer: Pacer) -> None:
-        self.tally.retries += 1
-        pacer.failed()
-        if len(work.thread_ids) > 1:
-            self.queue.extendleft(reversed(work.halves()))
-        elif work.attempts + 1 < _ATTEMPTS:
-            # To the end of the line: whoever is in the way may be gone by then.
-            self.queue.append(replace(work, attempts=work.attempts + 1))
-        else:
-            self.tally.errors[work.thread_ids[0]] = _first_line(error)
 
     def _expire(self, threads: list[str] | None, state: ServerState, pacer: Pacer) -> None:
         idle = find_idle(self.connection, self.policy, state)
@@ -364,7 +327,6 @@ class _Sweep:
         limits = {t: self.policy.of(t).expire_after for t in idle if t not in self.skip}
         expiring = [t for t, limit in limits.items() if limit is not None]
         for start in range(0, len(expiring), _EXPIRED_AT_ONCE):
-            began = time.monotonic()
             batch = Expiry(
                 thread_ids=expiring[start : start + _EXPIRED_AT_ONCE],
                 policy=self.policy,
@@ -374,44 +336,14 @@ class _Sweep:
                 dry_run=self.options.dry_run,
             )
             try:
-                outcome = batch.run(self.connection)
+                with pacer.transaction():
+                    outcome = batch.run(self.connection)
             except _RETRYABLE as error:
                 self.tally.retries += 1
-                self.tally.errors.update(dict.fromkeys(batch.thread_ids, _first_line(error)))
+                self.tally.fail(batch.thread_ids, error)
                 continue
-            self._add(outcome)
+            self.tally.add(outcome)
             self.tally.expired += sorted(outcome.removed.get("checkpoints", ()))
-            pacer.succeeded(time.monotonic() - began)
-
-    def _sweep_store(self, pacer: Pacer) -> None:
-        row = self.connection.execute(statement("has_store")).fetchone()
-        removed = _STORE_BATCH if row and row[0] else 0
-        while removed >= _STORE_BATCH:
-            began = time.monotonic()
-            parameters = {"limit": _STORE_BATCH}
-            try:
-                removed = self.connection.execute(
-                    statement("delete_expired_items"), parameters
-                ).rowcount
-            except psycopg.errors.InsufficientPrivilege as error:
-                self.tally.errors["store"] = _first_line(error)
-                return
-            self.tally.store_rows += removed
-            pacer.succeeded(time.monotonic() - began)
-
-    def _forget_tombstones(self) -> None:
-        row = self.connection.execute(statement("has_tombstones"), {"privilege": "DELETE"})
-        if row.fetchone() == (True,):
-            self.connection.execute(statement("forget_tombstones"))
-
-    def _add(self, outcome: Outcome) -> None:
-        for table, by_thread in outcome.removed.items():
-            for thread_id, (count, size) in by_thread.items():
-                self.tally.remove(table, thread_id, count, size)
-        self.tally.kept.update(outcome.kept)
-        self.tally.skipped.update(outcome.skipped)
-        self.tally.snapshots += outcome.snapshots
-        self.tally.batches += 1
 
     def _tell(self, total: int) -> None:
         if self.on_progress is not None:
@@ -428,8 +360,13 @@ class _Sweep:
         undone = self.options.dry_run or self.tally.errors or BUSY in self.tally.skipped.values()
         if undone:
             return None
-        waiting = any(reason in self.tally.kept for reason in WAITING_REASONS)
-        return next_watermark(self.policy, state, waiting=waiting)
+        in_time = any(reason in self.tally.kept for reason in WAITING_REASONS)
+        return next_watermark(
+            self.policy,
+            state,
+            waiting=in_time or bool(self.tally.waiting),
+            threads=tuple(sorted(self.tally.waiting)),
+        )
 
     def _report(
         self, state: ServerState, began: float, *, paused: float, watermark: Watermark | None
@@ -452,6 +389,7 @@ class _Sweep:
             kept=dict(self.tally.kept),
             skipped=self.tally.skipped,
             errors=self.tally.errors,
+            waiting=tuple(sorted(self.tally.waiting)),
             snapshots=self.tally.snapshots,
             batches=self.tally.batches,
             retries=self.tally.retries,
@@ -461,7 +399,3 @@ class _Sweep:
             sizes=read_sizes(self.connection) if removed else (),
             watermark=watermark,
         )
-
-
-def _first_line(error: psycopg.Error) -> str:
-    return str(error).strip().partition("\n")[0]

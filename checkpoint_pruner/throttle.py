@@ -4,7 +4,8 @@ import statistics
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
@@ -120,6 +121,13 @@ class Pacer:
         self._penalty = 0.0
         self.rows = min(rows, 2_000) if throttle else rows
         self.paused_seconds = 0.0
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Time the block; unless it failed, `succeeded`."""
+        began = time.monotonic()
+        yield
+        self.succeeded(time.monotonic() - began)
 
     def succeeded(self, seconds: float) -> None:
         """Note a committed transaction, pause for writers, let the next one grow or shrink."""

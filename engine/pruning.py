@@ -230,11 +230,8 @@ class Pruning:
         )
         if report is None:
             return None
-        swept = [
-            row
-            for row in rows
-            if row["thread_id"] not in report.skipped and row["thread_id"] not in report.errors
-        ]
+        undone = {*report.skipped, *report.errors, *report.waiting}
+        swept = [row for row in rows if row["thread_id"] not in undone]
         async with self.database.transaction() as connection:
             await connection.execute(
                 statement("forget_dirty_threads"),

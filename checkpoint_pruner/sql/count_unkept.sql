@@ -58,7 +58,8 @@ UNION ALL
 SELECT 'checkpoint_blobs', b.thread_id, count(*), sum(coalesce(pg_column_size(b.blob), 0))::bigint
 FROM checkpoint_blobs AS b
 WHERE b.thread_id = ANY(%(thread_ids)s)
-    AND (%(collect_all)s OR b.thread_id IN (SELECT d.thread_id FROM doomed AS d))
+    AND (%(every_value)s OR b.thread_id IN (SELECT d.thread_id FROM doomed AS d))
+    AND b.thread_id NOT IN (SELECT w.thread_id FROM waiting AS w)
     AND NOT EXISTS (
         SELECT
         FROM referenced AS r
@@ -68,6 +69,9 @@ WHERE b.thread_id = ANY(%(thread_ids)s)
             AND r.version = b.version
     )
 GROUP BY b.thread_id
+UNION ALL
+SELECT 'waiting', w.thread_id, 0, 0
+FROM waiting AS w
 UNION ALL
 SELECT 'kept', k.reason, count(*), 0
 FROM (SELECT DISTINCT thread_id, checkpoint_ns, checkpoint_id, reason FROM kept) AS k

@@ -69,6 +69,9 @@ SELECT 'checkpoint_writes', w.thread_id, count(*), sum(w.bytes)::bigint
 FROM deleted_write AS w
 GROUP BY w.thread_id
 UNION ALL
+SELECT 'waiting', w.thread_id, 0, 0
+FROM waiting AS w
+UNION ALL
 SELECT 'kept', k.reason, count(*), 0
 FROM (SELECT DISTINCT thread_id, checkpoint_ns, checkpoint_id, reason FROM kept) AS k
 GROUP BY k.reason

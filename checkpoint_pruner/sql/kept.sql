@@ -12,11 +12,37 @@ WITH RECURSIVE scope AS MATERIALIZED (
         %(thin_older)s::boolean[],
         %(keep_gates)s::boolean[],
         %(settle_floor)s::text[],
+        %(trace_floor)s::text[],
         %(grace_floor)s::text[]
     ) AS s (
         thread_id, keep_last, keep_turns, keep_nested, age_floor, thin_older, keep_gates,
-        settle_floor, grace_floor
+        settle_floor, trace_floor, grace_floor
     )
+),
+-- Threads whose runs leave no trace until they end, as with durability "exit", and that had one
+-- lately: another may be about to name values of whatever was the head meanwhile. Of such a run only
+-- the last step is saved, a leap of the step counter.
+waiting AS MATERIALIZED (
+    SELECT DISTINCT s.thread_id
+    FROM scope AS s
+    CROSS JOIN LATERAL (
+        SELECT c.parent_checkpoint_id AS parent_id, (c.metadata ->> 'step')::integer AS step
+        FROM checkpoints AS c
+        WHERE c.thread_id = s.thread_id
+            AND c.checkpoint_ns = ''
+            AND c.checkpoint_id >= s.trace_floor
+            AND c.metadata ->> 'source' = 'loop'
+        OFFSET 0
+    ) AS young
+    CROSS JOIN LATERAL (
+        SELECT
+        FROM checkpoints AS c
+        WHERE c.thread_id = s.thread_id
+            AND c.checkpoint_ns = ''
+            AND c.checkpoint_id = young.parent_id
+            AND (c.metadata ->> 'step')::integer + 1 < young.step
+        LIMIT 1
+    ) AS leapt
 ),
 pinned AS MATERIALIZED (
     SELECT p.thread_id, p.checkpoint_ns, p.checkpoint_id, found.parents
@@ -121,6 +147,7 @@ child AS MATERIALIZED (
     SELECT
         c.thread_id,
         c.parent_checkpoint_id AS checkpoint_id,
+        c.checkpoint_id AS child_id,
         c.metadata ->> 'source' = 'loop' AS continued
     FROM checkpoints AS c
     WHERE c.thread_id = ANY(%(thread_ids)s)
@@ -199,6 +226,20 @@ thinned AS MATERIALIZED (
     WHERE w.thin_older
         AND last_of_run.checkpoint_id < w.cutoff
 ),
+beside_window AS MATERIALIZED (
+    SELECT thread_id, checkpoint_id, 'open gate' AS reason
+    FROM open_gate
+    UNION ALL
+    SELECT thread_id, checkpoint_id, 'in flight'
+    FROM in_flight
+    UNION ALL
+    SELECT thread_id, checkpoint_id, 'last of its run'
+    FROM thinned
+    UNION ALL
+    SELECT thread_id, checkpoint_id, 'pinned'
+    FROM pin
+    WHERE checkpoint_ns = ''
+),
 root_kept AS MATERIALIZED (
     SELECT
         w.thread_id,
@@ -214,18 +255,16 @@ root_kept AS MATERIALIZED (
         OFFSET 0
     ) AS young
     UNION ALL
-    SELECT thread_id, checkpoint_id, 'open gate'
-    FROM open_gate
+    SELECT thread_id, checkpoint_id, reason
+    FROM beside_window
     UNION ALL
-    SELECT thread_id, checkpoint_id, 'in flight'
-    FROM in_flight
-    UNION ALL
-    SELECT thread_id, checkpoint_id, 'last of its run'
-    FROM thinned
-    UNION ALL
-    SELECT thread_id, checkpoint_id, 'pinned'
-    FROM pin
-    WHERE checkpoint_ns = ''
+    -- Where somebody went on from a question, one step of that stays with it: without any, the question
+    -- would look open to the next sweep, and for ever.
+    SELECT k.thread_id, max(child.child_id), k.reason
+    FROM beside_window AS k
+    JOIN question AS q USING (thread_id, checkpoint_id)
+    JOIN child USING (thread_id, checkpoint_id)
+    GROUP BY k.thread_id, k.checkpoint_id, k.reason
 ),
 -- Only a call has a ":" in its namespace; a stateful subgraph keeps one namespace for all calls.
 subgraph AS MATERIALIZED (

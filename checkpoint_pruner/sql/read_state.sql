@@ -3,6 +3,7 @@ SELECT
     clock_timestamp() AS now,
     d.oid::bigint AS database,
     s.n_tup_ins AS inserted,
+    greatest(s.n_live_tup + s.n_dead_tup, t.reltuples::bigint) AS rows,
     extract(epoch FROM db.stats_reset)::double precision AS stats_reset,
     EXISTS (
         SELECT
@@ -24,5 +25,6 @@ SELECT
     ) AS id_indexed
 FROM pg_database AS d
 LEFT JOIN pg_stat_database AS db ON db.datid = d.oid
+LEFT JOIN pg_class AS t ON t.oid = to_regclass('checkpoints')
 LEFT JOIN pg_stat_all_tables AS s ON s.relid = to_regclass('checkpoints')
 WHERE d.datname = current_database()

@@ -18,6 +18,7 @@ from checkpoint_pruner import (
     Throttle,
     sweep,
 )
+from checkpoint_pruner.guard import install_guard
 from checkpoint_pruner.report import TABLES
 from checkpoint_pruner.session import ADVISORY_KEY
 from tests.pruner.rows import (
@@ -463,6 +464,51 @@ def test_values_wait_for_the_grace_when_the_guard_is_not_there(checkpoint_databa
 
     assert seen == [(True, 16)]
     assert count(checkpoint_database, "checkpoints") == 1
+
+
+def write_traceless_thread(conninfo: str, thread_id: str) -> None:
+    """Write what runs with durability "exit" leave: of each its last step."""
+    newest = datetime.now(UTC)
+    for n, name in enumerate(
+        write_thread(conninfo, thread_id, 6, newest=newest, spacing=timedelta(seconds=1))
+    ):
+        set_metadata(conninfo, name, source="loop", step=3 * n + 1)
+
+
+def test_values_wait_where_runs_leave_no_trace_until_those_have_settled(checkpoint_database: str):
+    write_traceless_thread(checkpoint_database, "t")
+    policy = Policy(keep_last=1)
+
+    foreseen = sweep(checkpoint_database, policy, dry_run=True)
+    first = sweep(checkpoint_database, policy)
+    left = count(checkpoint_database, "checkpoint_blobs")
+    settled = Policy(keep_last=1, settle=NOW)
+    second = sweep(checkpoint_database, settled, watermark=first.watermark)
+
+    assert foreseen.rows == first.rows == dict(zip(TABLES, (5, 0, 5), strict=True))
+    assert (foreseen.waiting, first.waiting, second.waiting) == (("t",), ("t",), ())
+    assert (left, second.rows["checkpoint_blobs"]) == (8, 6)
+
+
+def test_under_the_guard_no_values_wait(checkpoint_database: str):
+    install_guard(checkpoint_database)
+    write_traceless_thread(checkpoint_database, "t")
+
+    report = sweep(checkpoint_database, Policy(keep_last=1))
+
+    assert report.waiting == ()
+    assert report.rows["checkpoint_blobs"] == 6
+
+
+def test_values_go_at_once_where_every_step_leaves_its_trace(checkpoint_database: str):
+    write_thread(
+        checkpoint_database, "t", 30, newest=datetime.now(UTC), spacing=timedelta(seconds=1)
+    )
+
+    report = sweep(checkpoint_database, Policy(keep_last=6))
+
+    assert report.waiting == ()
+    assert count(checkpoint_database, "checkpoint_blobs") == 8
 
 
 def test_expired_store_items_go_in_batches_and_others_stay(checkpoint_database: str):

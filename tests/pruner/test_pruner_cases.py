@@ -161,7 +161,7 @@ def digest(world: World, thread_id: str) -> list[str]:
 class Overlap:
     """Two runs on one thread: the first loads the head, the second moves it and rewrites `doc`."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, durability: str = "sync") -> None:
         self.loaded, self.proceed = threading.Event(), threading.Event()
 
         def slow(state: State) -> State:
@@ -176,7 +176,7 @@ class Overlap:
         self.graph = chain(
             State, ("read", read), ("slow", slow), node("after"), checkpointer=world.saver
         )
-        self.driver = Driver(self.graph, "overlap", "sync")
+        self.driver = Driver(self.graph, "overlap", durability)
         self.driver.run(say(1))
 
     @contextmanager
@@ -191,18 +191,6 @@ class Overlap:
                 self.proceed.set()
 
 
-def test_case_03_a_run_that_was_overtaken_is_protected_while_its_step_may_be_in_flight(
-    world: World,
-) -> None:
-    overlap = Overlap(world)
-
-    with overlap.running() as outcome:
-        cut(world, overlap.driver, policy=Policy(keep_last=1))
-
-    assert outcome[0]["doc"] == {"of": 1}
-    assert overlap.driver.state().values["doc"] == {"of": 1}
-
-
 def test_case_03_with_the_guard_an_overtaken_run_fails_loudly_and_the_head_stays_whole(
     world: World,
 ) -> None:
@@ -215,6 +203,19 @@ def test_case_03_with_the_guard_an_overtaken_run_fails_loudly_and_the_head_stays
     assert outcome[0].sqlstate == SQLSTATE
     assert translate(outcome[0]) is not None
     assert overlap.driver.state().values["doc"] == {"of": 2}
+
+
+@pytest.mark.parametrize("durability", DURABILITIES)
+def test_case_03_the_default_policy_loses_nothing_of_an_overtaken_run_without_the_guard(
+    world: World, durability: str
+) -> None:
+    overlap = Overlap(world, durability)
+
+    with overlap.running() as outcome:
+        cut(world, overlap.driver, policy=Policy(keep_last=1))
+
+    assert outcome[0]["doc"] == {"of": 1}
+    assert overlap.driver.state().values["doc"] == {"of": 1}
 
 
 def test_case_03_without_the_guard_values_go_later_and_only_if_nobody_names_them_again(
@@ -306,6 +307,23 @@ def test_case_05_parallel_questions_are_answered_one_by_one_with_a_sweep_between
     assert TRACE == ["question"] * 3 + ["join"]
     answered = [item["answer"] for item in driver.state().values["log"] if "answer" in item]
     assert sorted(item["ok"] for item in answered) == [0, 1, 2]
+
+
+def test_case_05_a_question_that_was_passed_over_does_not_come_to_look_open(world: World) -> None:
+    driver = built(world, "gate_open")
+    for turn in range(3):
+        driver.run(SHAPES["gate_open"].feed(turn))
+    head, *passed_over = driver.ids()
+
+    cut(world, driver, policy=Policy(keep_last=1))
+    while_young = driver.ids()
+    cut(world, driver, policy=Policy(keep_last=1))
+    again = driver.ids()
+    cut(world, driver)
+
+    assert set(while_young) < {head, *passed_over}
+    assert again == while_young
+    assert driver.ids() == [head]
 
 
 def test_case_06_answers_in_one_node_stay_bound_to_their_questions(world: World) -> None:
