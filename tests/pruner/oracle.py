@@ -78,7 +78,7 @@ class World:
         """Return a driver of `thread_id`; one graph per shape serves all threads."""
         if shape.name not in self.graphs:
             self.graphs[shape.name] = shape.build(self.saver)
-        return Driver(self.graphs[shape.name], thread_id, durability)
+        return Driver(self.graphs[shape.name], thread_id, durability, home=self)
 
     def build(self, shape: Shape, durability: str) -> str:
         """Drive a new thread through the shape's story and return its id."""
@@ -161,8 +161,10 @@ def differences(
     shape: Shape,
     target: str | None,
     counterpart: str | None = None,
+    *,
+    probing: bool = True,
 ) -> list[str]:
-    """Compare one checkpoint (None: the head) by reading it and by every way to go on from it.
+    """Compare one checkpoint (None: the head) by reading it and, if `probing`, by going on from it.
 
     Clones share their ids; threads that were driven apart name the `counterpart` of the target in
     `before`, and are compared without ids.
@@ -171,9 +173,9 @@ def differences(
     origin = counterpart or target
     key = (before.thread_id, origin)
     if key not in world.seen:
-        world.seen[key] = observe(world, before, shape, origin, exact=exact)
+        world.seen[key] = observe(world, before, shape, origin, exact=exact, probing=probing)
     expected = world.seen[key]
-    actual = observe(world, after, shape, target, exact=exact)
+    actual = observe(world, after, shape, target, exact=exact, probing=probing)
     return [
         f"{target or 'head'} {probe}:\n"
         f"  expected {expected.get(probe)}\n  actual   {actual.get(probe)}"
@@ -183,11 +185,19 @@ def differences(
 
 
 def observe(
-    world: World, driver: Driver, shape: Shape, target: str | None, *, exact: bool
+    world: World,
+    driver: Driver,
+    shape: Shape,
+    target: str | None,
+    *,
+    exact: bool,
+    probing: bool,
 ) -> dict[str, Any]:
     """Read one checkpoint, then replay it, answer it and feed it, each on a scratch copy."""
     snapshot = driver.state(target)
     seen: dict[str, Any] = {"state": dump(describe(snapshot, exact=exact), driver.thread_id)}
+    if not probing:
+        return seen
     answers = {item.id: {"answered": True} for item in snapshot.interrupts}
     probes: dict[str, list[Any]] = {"replay": [None], "feed": [shape.feed(100)]}
     if answers:
@@ -198,13 +208,14 @@ def observe(
         probes["feed"].append(shape.feed(102))
     for probe, inputs in probes.items():
         world.scratch += 1
-        scratch = world.clone(driver.thread_id, f"scratch-{world.scratch}")
-        copy = Driver(driver.graph, scratch, driver.durability)
+        home = driver.home or world
+        scratch = home.clone(driver.thread_id, f"scratch-{world.scratch}")
+        copy = Driver(driver.graph, scratch, driver.durability, home=home)
         seen[probe] = [
             attempt(copy, value, target if index == 0 else None)
             for index, value in enumerate(inputs)
         ]
-        world.forget(scratch)
+        home.forget(scratch)
     return seen
 
 

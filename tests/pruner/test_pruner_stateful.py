@@ -23,6 +23,7 @@ from hypothesis.stateful import (
 )
 
 from checkpoint_pruner import Policy, Protection, sweep
+from tests.pruner.memory import Memory
 from tests.pruner.oracle import DURABILITIES, World, attempt, differences, open_world
 from tests.pruner.zoo import BROKEN, SHAPES, Driver
 from tests.pruner.zookeeper import exact
@@ -39,6 +40,7 @@ class Threads(RuleBasedStateMachine):
     """A pruned thread and its unpruned counterpart."""
 
     world: World
+    memory: Memory
     sequence = 0
 
     @initialize(name=st.sampled_from(sorted(SHAPES)), durability=st.sampled_from(DURABILITIES))
@@ -47,9 +49,8 @@ class Threads(RuleBasedStateMachine):
         self.shape = SHAPES[name]
         stem = f"{name}-{durability}-{Threads.sequence}"
         self.live = self.world.driver(self.shape, f"{stem}-live", durability)
-        self.shadow = self.world.driver(self.shape, f"{stem}-shadow", durability)
-        self.other = self.world.driver(self.shape, f"{stem}-other", durability)
-        self.turn = 0
+        self.shadow = self.memory.driver(self.shape, f"{stem}-shadow", durability)
+        self.turn = self.sweeps = 0
         self.counterpart: dict[str, str] = {}
         self.promised: set[str] = set()
         self.feed()
@@ -149,13 +150,15 @@ class Threads(RuleBasedStateMachine):
     # ------------------------------------------------------------ the pruned one alone
 
     def keep_promises(self, keep_last: int) -> None:
-        """Note what the sweep kept; compare it all by state, head and one more by every probe."""
+        """Note what the sweep kept; read all of it, and go on from one: each time from another."""
         ids = self.live.ids()
         window = ids[:keep_last] if self.shape.delta else ids
         self.promised.intersection_update(window)
-        self.compare([None, ids[0], window[-1]])
+        self.compare([None, *window], probing=False)
+        self.sweeps += 1
+        self.compare([[None, *window][-self.sweeps % (len(window) + 1)]])
 
-    def compare(self, targets: list[str | None]) -> None:
+    def compare(self, targets: list[str | None], *, probing: bool = True) -> None:
         """Compare checkpoints of the pruned thread with their counterparts."""
         found = []
         for target in targets:
@@ -167,6 +170,7 @@ class Threads(RuleBasedStateMachine):
                 self.shape,
                 target,
                 counterpart=self.counterpart.get(target, target),
+                probing=probing,
             )
         assert found == []
 
@@ -270,8 +274,8 @@ class Threads(RuleBasedStateMachine):
             ids = [item for item in self.live.ids() if item in self.promised]
             self.compare([None, *ids[:3]])
         finally:
-            for driver in (self.live, self.shadow, self.other):
-                self.world.forget(driver.thread_id)
+            for driver in (self.live, self.shadow):
+                driver.home.forget(driver.thread_id)
 
 
 @pytest.fixture(scope="module")
@@ -280,7 +284,7 @@ def machine(
 ) -> Iterator[type[RuleBasedStateMachine]]:
     """Return the machine, on a database of its own."""
     for world in open_world(create_database(langgraph_template)):
-        Threads.world = world
+        Threads.world, Threads.memory = world, Memory()
         yield Threads
 
 

@@ -7,7 +7,7 @@ step. Every node writes its name to `TRACE`: a node that runs twice is a differe
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.channels.delta import DeltaChannel
@@ -61,13 +61,26 @@ class State(TypedDict, total=False):
     n: int
 
 
+class Home(Protocol):
+    """A place that holds threads."""
+
+    def clone(self, source: str, target: str) -> str:
+        """Copy a thread under another thread id, and return that."""
+
+    def forget(self, thread_id: str) -> None:
+        """Delete a thread."""
+
+
 class Driver:
     """Drive one thread of one graph, as an application would."""
 
-    def __init__(self, graph: Any, thread_id: str, durability: str) -> None:
+    def __init__(
+        self, graph: Any, thread_id: str, durability: str, *, home: Home | None = None
+    ) -> None:
         self.graph = graph
         self.thread_id = thread_id
         self.durability = durability
+        self.home = home
 
     def config(self, checkpoint_id: str | None = None) -> RunnableConfig:
         """Return the configuration that addresses the head, or one checkpoint."""
