@@ -1,7 +1,9 @@
 """Measure the pruner against its rivals on one generated database; assert nothing about time.
 
     python -m tests.bench.bench_pruner OUT_FOLDER          a small form, a minute
-    python -m tests.bench.bench_pruner OUT_FOLDER --long   1.1 million rows, half an hour
+    python -m tests.bench.bench_pruner OUT_FOLDER --long   1.1 million rows, twenty minutes
+
+Single scenes (`--scene race`) are added to the results of the same size that OUT_FOLDER holds.
 
 Rows have the shape of real ones (four checkpoints and three message blobs per turn, blobs that do
 not compress, a tenth of the threads with a subgraph call per turn, one thread of great length) and
@@ -26,7 +28,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -105,6 +107,8 @@ class Size:
     cycles: int
     cycle_seconds: float
     writer_seconds: float
+    lengths: tuple[tuple[int, int], ...]
+    """Threads and their checkpoints, for the cost by length; about as many rows each."""
 
 
 SMALL = Size(
@@ -116,6 +120,7 @@ SMALL = Size(
     cycles=12,
     cycle_seconds=0.0,
     writer_seconds=2.0,
+    lengths=((100, 20), (20, 100)),
 )
 LONG = Size(
     threads=2_000,
@@ -126,6 +131,7 @@ LONG = Size(
     cycles=50,
     cycle_seconds=6.0,
     writer_seconds=15.0,
+    lengths=((9_000, 20), (4_500, 40), (1_800, 100), (450, 400)),
 )
 
 
@@ -214,8 +220,9 @@ class Bench:
         ).fetchone()
         return int(row[0])
 
-    def generate(self, name: str) -> str:
+    def generate(self, name: str, size: Size | None = None) -> str:
         """Build the database that every contender gets a copy of."""
+        size = size or self.size
         conninfo = self.database(name)
         with PostgresSaver.from_conn_string(conninfo) as saver:
             saver.setup()
@@ -223,14 +230,14 @@ class Bench:
             for table in TABLES:
                 connection.execute(f"ALTER TABLE {table} SET (autovacuum_enabled = off)")
             connection.execute(HELPERS)
-            size = self.size
             # Interleaved in slices: the long thread writes its share of each.
             slices = max(size.checkpoints // 20, 1)
             step = size.checkpoints // slices
             long_step = size.long_thread // slices
             for part in range(slices):
                 write(connection, 1, size.threads, part * step, (part + 1) * step)
-                write(connection, 0, 0, part * long_step, (part + 1) * long_step)
+                if size.long_thread:
+                    write(connection, 0, 0, part * long_step, (part + 1) * long_step)
             connection.execute("VACUUM ANALYZE")
         return conninfo
 
@@ -369,6 +376,24 @@ def race(bench: Bench, template: str, keep: int) -> dict[str, Cost]:
     for number in range(len(costs)):
         bench.drop(f"race_{number}")
     return costs
+
+
+def lengths(bench: Bench, _template: str) -> dict[str, dict[str, Any]]:
+    """Clean up databases of equal size whose threads are of different length, window of one."""
+    results: dict[str, dict[str, Any]] = {}
+    for threads, checkpoints in bench.size.lengths:
+        size = replace(bench.size, threads=threads, checkpoints=checkpoints, long_thread=0)
+        bench.generate("lengths", size)
+        costs = results[str(checkpoints)] = {}
+        for name, work in {"ours": lambda c: ours(c, 1), "library prune": library}.items():
+            conninfo = bench.database("length", "lengths")
+            with bench.measure(conninfo) as cost:
+                work(conninfo)
+            costs[name] = asdict(cost)
+            show(f"{threads} threads of {checkpoints}: {name}", cost)
+        bench.drop("length")
+        bench.drop("lengths")
+    return results
 
 
 def show(name: str, cost: Cost) -> None:
@@ -639,6 +664,11 @@ def ratios(results: dict[str, Any]) -> dict[str, float]:
             mine[-1] / final["window of 20, default autovacuum"]
         ),
         "size / unpruned": mine[-1] / final["unpruned"],
+        **{
+            f"library CPU / ours, N=1, threads of {length} checkpoints": cpu(costs["library prune"])
+            / cpu(costs["ours"])
+            for length, costs in results["lengths"].items()
+        },
         "writer p99 beside a throttled sweep / idle (2 or less)": (
             writer["ours, throttled"]["p99_ms"] / writer["idle"]["p99_ms"]
         ),
@@ -660,11 +690,20 @@ def calm(bench: Bench, template: str) -> dict[str, Any]:
 
 SCENES: dict[str, Callable[[Bench, str], dict[str, Any]]] = {
     "race": races,
+    "lengths": lengths,
     "steady": calm,
     "empty": empty,
     "writers": writers,
     "growth": growth,
 }
+
+
+def earlier(folder: Path, size: Size) -> dict[str, Any]:
+    """Return the results of the same size that are in the folder already."""
+    path = folder / "pruner.json"
+    results = json.loads(path.read_text()) if path.exists() else {}
+    same = results.get("size") == json.loads(json.dumps(asdict(size)))
+    return results if same else {}
 
 
 def save(results: dict[str, Any], folder: Path) -> None:
@@ -691,7 +730,7 @@ def main() -> None:
             postmaster = int((data / "postmaster.pid").read_text().split()[0])
             bench = Bench(uri, postmaster, size)
             version = bench.admin.execute("SHOW server_version").fetchone()[0]
-            results: dict[str, Any] = {
+            results = earlier(arguments.out, size) | {
                 "size": asdict(size),
                 "postgres": version,
                 "python": platform.python_version(),
@@ -713,7 +752,7 @@ def main() -> None:
                     save(results, arguments.out)
             results["load_average"] = os.getloadavg()
             bench.admin.close()
-    if scenes == set(SCENES):
+    if set(SCENES) <= results.keys():
         results["ratios"] = ratios(results)
         for name, value in results["ratios"].items():
             print(f"{name:66} {value:8.2f}")
