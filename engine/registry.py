@@ -1,5 +1,6 @@
 """From `langgraph.json` to graphs that can run: what a project named, loaded and kept ready."""
 
+import copy
 import inspect
 import logging
 import os
@@ -325,7 +326,9 @@ def _compiled(made: Any, graph_id: str) -> Graph:
     if not isinstance(made, Pregel):
         raise ConfigurationError(f"the factory returned a {type(made).__name__}, not a graph")
     if made.name == "LangGraph":
-        return made.copy({"name": graph_id})
+        # `made.copy` would forget which classes the graph's schemas allow in checkpoints.
+        made = copy.copy(made)
+        made.name = graph_id
     return made
 
 
