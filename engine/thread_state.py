@@ -14,6 +14,7 @@ from langgraph_sdk.runtime import AccessContext
 from engine.assistants import Scope
 from engine.database import Connection, statement
 from engine.errors import ConflictError, InvalidValueError, NotFoundError
+from engine.heads import read_head
 from engine.registry import Graph, Registry
 from engine.saver import RunSaver, attached
 from engine.threads import Thread, Threads
@@ -259,7 +260,7 @@ class ThreadStates:
         self, graph: Graph, thread_id: str, place: Place, *, subgraphs: bool
     ) -> StateSnapshot:
         try:
-            snapshot = await graph.aget_state(_config(thread_id, place), subgraphs=subgraphs)
+            snapshot = await read_head(graph, _config(thread_id, place), subgraphs=subgraphs)
         except ValueError as error:
             raise NotFoundError("subgraph", place.checkpoint_ns) from error
         if place.checkpoint_ns and _address(snapshot.config) is None:
