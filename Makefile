@@ -60,7 +60,7 @@ studio: $(STUDIO)/studio.stamp ## Run LangGraph's own development server and Stu
 	@LANGGRAPH_CLI_NO_ANALYTICS=1 exec $(STUDIO)/bin/langgraph dev --no-browser
 
 ##@ Long suites (CI runs short forms)
-.PHONY: test-postgres15 chaos race hibernation bench shots compatibility pruner-long
+.PHONY: test-postgres15 chaos race hibernation bench shots compatibility prove-pruner bench-pruner
 test-postgres15: $(VENV)/dev.stamp ## Run the tests that touch SQL on Debian's PostgreSQL 15
 	@tests/tools/with-postgres 15 $(BIN)/python -m pytest -q -m "not long and not browser and not node" -n auto --maxprocesses 4 --dist loadfile \
 	  tests/integration tests/pruner
@@ -77,8 +77,10 @@ shots: $(VENV)/dev.stamp ## Write screenshots of every console screen and print 
 	@$(BIN)/python -m pytest -q tests/e2e/test_console_shots.py --shots build/shots && echo build/shots
 compatibility: $(VENV)/dev.stamp ## Write docs/compatibility.md from the tests that prove it
 	@$(BIN)/python -m tests.e2e.compatibility
-pruner-long: $(VENV)/dev.stamp ## Run the pruner's oracle and stateful tests in their long form
-	@$(BIN)/python -m pytest -q -m long tests/pruner
+prove-pruner: $(VENV)/dev.stamp ## Run the pruner's oracle and stateful tests in their long form: SEQUENCES=2000
+	@SEQUENCES=$(or $(SEQUENCES),2000) $(BIN)/python -m pytest -q -m long -n auto --maxprocesses 4 --dist loadfile tests/pruner
+bench-pruner: $(VENV)/dev.stamp ## Measure the pruner against its rivals on 1.1 million rows, results in build/bench
+	@$(BIN)/python -m tests.bench.bench_pruner build/bench --long
 
 .PHONY: prune-package
 prune-package: $(VENV)/dev.stamp ## Build checkpoint_pruner as a package of its own, into checkpoint_pruner/dist
