@@ -4,6 +4,7 @@ Each sequence drives two threads alike, of which only one is ever pruned. After 
 the end, what is left of the pruned one must read and run like its counterpart.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from datetime import timedelta
@@ -311,4 +312,6 @@ def test_any_sequence_leaves_a_thread_as_good_as_unpruned(
 def test_two_thousand_sequences_of_thirty_steps_do_too(
     machine: type[RuleBasedStateMachine],
 ) -> None:
-    run_state_machine_as_test(machine, settings=sequences(2_000, 30))
+    count = int(os.environ.get("SEQUENCES", "2000"))
+
+    run_state_machine_as_test(machine, settings=sequences(count, 30))
