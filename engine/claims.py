@@ -6,16 +6,20 @@ lost the connection, so no row changes by the hand of a worker that is out of da
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 from engine.audit import Audit
-from engine.bus import Bus
 from engine.database import Connection, statement
-from engine.dispatch import Dispatcher
 from engine.outbox import Outbox
-from engine.runs.ports import GateBook
 from engine.runs.run import PendingInterrupt, Run, RunStatus
 from engine.values import jsonb, storable_copy
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow
+
+from engine.bus import Bus
+from engine.dispatch import Dispatcher
+from engine.runs.ports import GateBook
 
 ThreadStatus = Literal["idle", "interrupted", "error"]
 
@@ -60,6 +64,11 @@ class Ending:
     output: Any = None
     interrupts: Mapping[str, Any] | None = None
     pending: Sequence[PendingInterrupt] = ()
+
+    @property
+    def plain(self) -> bool:
+        """Whether run and thread are all there is to write."""
+        return self.status == "succeeded" and not self.pending
 
     @property
     def thread_status(self) -> ThreadStatus:
@@ -123,35 +132,37 @@ class Claims:
         ending: Ending,
         *,
         save_rest: Callable[[Connection], Awaitable[None]],
-        ticket: str | None = None,
-    ) -> bool:
-        """Write the end of a run in one transaction; false when the run is gone or not ours.
+    ) -> datetime | None:
+        """Write the end of a run in one transaction; None when the run is gone or not ours.
 
         The last checkpoint (`save_rest`), run and thread, the questions the graph stopped at, the
-        webhook and the log become visible together; the wake-ups follow.
+        webhook and the log become visible together; `tell` wakes who waits for them. Returns
+        when that was, by the database's clock.
         """
-        # In a pipeline statements travel together; only an answer that is read is waited for.
-        async with connection.pipeline():
-            async with connection.transaction():
+        if ending.plain and not claim.gates_open and claim.run.webhook is None:
+            # In a pipeline statements travel together, and are one transaction.
+            async with connection.pipeline():
                 await save_rest(connection)
-                written = await self._write_end(connection, claim, ending, ticket)
-            # After the commit, yet with it: a transaction that notifies keeps every other one that
-            # does from committing while it is written to disk.
-            if written and ending.status != "queued":
-                await self.bus.notify(connection, f"run:{claim.run.run_id}")
-                await self.bus.notify(connection, f"thread:{claim.run.thread_id}")
-        return written
+                cursor = await self._finish(connection, claim.run, ending)
+            row = await cursor.fetchone()
+            return None if row is None else row["finished_at"]
+        async with connection.pipeline(), connection.transaction():
+            await save_rest(connection)
+            return await self._write_end(connection, claim, ending)
 
-    async def _write_end(
-        self, connection: Connection, claim: Claim, ending: Ending, ticket: str | None
-    ) -> bool:
+    async def tell(self, connection: Connection, claim: Claim) -> None:
+        """Wake who waits for the end of a run, in a transaction of its own.
+
+        One that notifies keeps every other one that does from committing until it is on disk.
+        """
         run = claim.run
-        await connection.execute(
-            statement("lock_thread"), {"tenant": self.tenant, "thread_id": run.thread_id}
-        )
-        if ending.status == "queued":
-            return await self._hand_back(connection, run)
-        cursor = await connection.execute(
+        await self.bus.hint(connection, f"run:{run.run_id}", f"thread:{run.thread_id}")
+
+    async def _finish(
+        self, connection: Connection, run: Run, ending: Ending
+    ) -> AsyncCursor[DictRow]:
+        await self._lock_thread(connection, run)
+        return await connection.execute(
             statement("finish_run"),
             {
                 "tenant": self.tenant,
@@ -167,8 +178,23 @@ class Claims:
                 "interrupts": jsonb(ending.interrupts or {}),
             },
         )
-        if await cursor.fetchone() is None:
-            return False
+
+    async def _lock_thread(self, connection: Connection, run: Run) -> None:
+        await connection.execute(
+            statement("lock_thread"), {"tenant": self.tenant, "thread_id": run.thread_id}
+        )
+
+    async def _write_end(
+        self, connection: Connection, claim: Claim, ending: Ending
+    ) -> datetime | None:
+        run = claim.run
+        if ending.status == "queued":
+            await self._lock_thread(connection, run)
+            return await self._hand_back(connection, run)
+        cursor = await self._finish(connection, run, ending)
+        row = await cursor.fetchone()
+        if row is None:
+            return None
         if ending.state_known and (ending.pending or claim.gates_open):
             await self.gates.record_pending(connection, run, ending.pending)
         if ending.pending and ending.status != "interrupted":
@@ -189,19 +215,20 @@ class Claims:
             await connection.execute(
                 statement("delete_run"), {"tenant": self.tenant, "run_id": run.run_id}
             )
-        if ticket is not None:
-            await self.dispatcher.withdraw(connection, ticket)
-        return True
+        finished_at: datetime = row["finished_at"]
+        return finished_at
 
-    async def _hand_back(self, connection: Connection, run: Run) -> bool:
+    async def _hand_back(self, connection: Connection, run: Run) -> datetime | None:
         cursor = await connection.execute(
             statement("requeue_run"),
             {"tenant": self.tenant, "run_id": run.run_id, "worker_id": self.worker_id},
         )
-        if await cursor.fetchone() is None:
-            return False
+        row = await cursor.fetchone()
+        if row is None:
+            return None
         await self.dispatcher.enqueue(connection, run.thread_id, priority=run.priority)
-        return True
+        handed_back_at: datetime = row["updated_at"]
+        return handed_back_at
 
     async def _tell(self, connection: Connection, run: Run, ending: Ending) -> None:
         webhook = run.webhook or {}

@@ -5,12 +5,11 @@ when it is lost (the process died, the network broke, another worker ended its b
 free at once and nothing more can be written through it.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import psycopg
-
 from engine.database import Connection, Database, statement
 from engine.errors import EngineError
 from engine.saver import bounded, sever
@@ -53,8 +52,10 @@ class LeaseConnection:
         if row is not None and row["taken"] == "true":
             self.thread_id = thread_id
 
-    async def release(self) -> bool:
+    async def release(self, tell: Callable[[Connection], Awaitable[None]] | None = None) -> bool:
         """Give the thread free; return whether it has more to do.
+
+        What `tell` executes travels along.
 
         The look comes after the unlocking: a ticket that found the lease taken a moment before
         was for a run that is visible now.
@@ -62,6 +63,8 @@ class LeaseConnection:
         key = {"tenant": self.tenant, "thread_id": self.thread_id}
         with bounded(self.connection):
             async with self.connection.pipeline():
+                if tell is not None:
+                    await tell(self.connection)
                 await self.connection.execute(statement("release_lease"), key)
                 cursor = await self.connection.execute(statement("is_run_due"), key)
                 row = await cursor.fetchone()

@@ -8,25 +8,29 @@ import asyncio
 import logging
 from collections.abc import Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from functools import partial
 from typing import Any
 from uuid import uuid4
 
 import psycopg
-
 from engine.attempt import Attempt, Surroundings
-from engine.bus import Bus, Subscription
-from engine.claims import Claim, Claims
 from engine.database import Database, statement
-from engine.dispatch import Dispatcher
 from engine.events import Events
+from engine.runs.run import Run
+from engine.saver import RunSaver, keep_ids_after
+from engine.values import storable_copy
+
+from engine.bus import Bus, Subscription
+from engine.claims import Claim, Claims, Ending
+from engine.dispatch import Dispatcher
 from engine.lease import (
     APPLICATION_NAME,
     LeaseConnection,
     LeaseLostError,
     open_lease_connection,
 )
-from engine.saver import RunSaver, keep_ids_after
 
 # How long a worker that lost its connection waits before it looks at the thread again.
 RETRY_SECONDS = (0.1, 0.3, 1.0)
@@ -39,6 +43,18 @@ log = logging.getLogger(__name__)
 def new_worker_id() -> str:
     """Return an id that no other process has, short enough for a connection's name."""
     return uuid4().hex[:16]
+
+
+@dataclass(slots=True, kw_only=True)
+class Offer:
+    """A run that was accepted in this process and is not over.
+
+    Attributes:
+        ending: its end, once somebody waits for it.
+    """
+
+    thread_id: str
+    ending: asyncio.Future[Run | None] | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,11 +83,11 @@ class Worker:
     draining: bool = field(default=False, init=False)
     _attempts: dict[str, Attempt] = field(default_factory=dict, init=False)
     _busy: dict[str, bool] = field(default_factory=dict, init=False)
+    _offered: dict[str, Offer] = field(default_factory=dict, init=False)
     _idle: list[LeaseConnection] = field(default_factory=list, init=False)
     _places: asyncio.Semaphore = field(init=False)
     _forgiven: dict[str, str] = field(default_factory=dict, init=False)
     _ended: asyncio.Event = field(default_factory=asyncio.Event, init=False)
-    _tickets: dict[str, str] = field(default_factory=dict, init=False)
     _background: set[asyncio.Task[None]] = field(default_factory=set, init=False)
 
     def __post_init__(self) -> None:
@@ -106,10 +122,22 @@ class Worker:
         """Whether a run that is offered now would start at once."""
         return not self.draining and len(self._busy) < self.concurrency
 
-    def offer(self, thread_id: str, ticket: str) -> None:
-        """Work on a thread at once; the ticket is withdrawn with the end of its next run."""
-        self._tickets[thread_id] = ticket
-        self._spawn(self.work_on(thread_id))
+    def offer(self, run: Run) -> None:
+        """Work on the run's thread at once."""
+        self._offered[run.run_id] = Offer(thread_id=run.thread_id)
+        self._spawn(self.work_on(run.thread_id))
+
+    def expect(self, run_id: str) -> asyncio.Future[Run | None] | None:
+        """Return the end of a run that was offered, to come; None of one that is not at work here.
+
+        None comes also when the end was not written here, whatever became of the run.
+        """
+        offered = self._offered.get(run_id)
+        if offered is None:
+            return None
+        if offered.ending is None:
+            offered.ending = asyncio.get_running_loop().create_future()
+        return offered.ending
 
     async def drain(self) -> None:
         """Let running graphs stop at their next superstep, then cancel what is left.
@@ -142,6 +170,7 @@ class Worker:
             self._busy[thread_id] = True  # whoever works on it looks once more
             return
         if self.draining:
+            self._leave(thread_id)
             return
         self._busy[thread_id] = False
         try:
@@ -156,7 +185,7 @@ class Worker:
                 self._spawn(self._try_again(thread_id))
         finally:
             del self._busy[thread_id]
-            self._tickets.pop(thread_id, None)
+            self._leave(thread_id)
 
     # Inside
 
@@ -170,9 +199,9 @@ class Worker:
                 if lease.thread_id is None:
                     self._idle.append(lease)
                     return False
-                if claim is not None:
-                    await self._attempt(lease, claim, cancellations)
-            more = await lease.release()
+                ended = claim is not None and await self._attempt(lease, claim, cancellations)
+            tell = partial(self.claims.tell, claim=claim) if claim and ended else None
+            more = await lease.release(tell)
         except BaseException:
             # Nobody knows what state it is in, and closing it frees the lease.
             await self._discard(lease)
@@ -187,7 +216,8 @@ class Worker:
 
     async def _attempt(
         self, lease: LeaseConnection, claim: Claim, cancellations: Subscription
-    ) -> None:
+    ) -> bool:
+        """Execute a claimed run; return whether its end was written."""
         run = claim.run
         keep_ids_after(claim.head_checkpoint_id)
         saver = RunSaver(
@@ -209,14 +239,14 @@ class Worker:
                 ending = await attempt.execute(recording, cancellations)
                 await recording.flush()
                 async with saver.exclusive() as connection:
-                    written = await self.claims.finish(
+                    written_at = await self.claims.finish(
                         connection,
                         claim,
                         ending,
                         save_rest=saver.settle_within,
-                        ticket=self._tickets.pop(run.thread_id, None),
                     )
-                if written:
+                if written_at is not None:
+                    self._tell_ending(run.run_id, _ended(run, ending, written_at))
                     self.bus.wake_locally(f"run:{run.run_id}")
                     await recording.finish(ending.status)
         except (psycopg.Error, LeaseLostError):
@@ -232,9 +262,20 @@ class Worker:
                 "thread_id": run.thread_id,
                 "status": ending.status,
                 "attempt": run.attempts,
-                "written": written,
+                "written": written_at is not None,
             },
         )
+        return written_at is not None and ending.status != "queued"
+
+    def _leave(self, thread_id: str) -> None:
+        """Send those who wait for runs of this thread to the ledger: nobody works on it here."""
+        for run_id in [key for key, of in self._offered.items() if of.thread_id == thread_id]:
+            self._tell_ending(run_id, None)
+
+    def _tell_ending(self, run_id: str, run: Run | None) -> None:
+        offered = self._offered.pop(run_id, None)
+        if offered is not None and offered.ending is not None and not offered.ending.done():
+            offered.ending.set_result(run)
 
     async def _connection(self) -> LeaseConnection:
         while self._idle:
@@ -304,3 +345,17 @@ class Worker:
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._background.discard)
+
+
+def _ended(run: Run, ending: Ending, written_at: datetime) -> Run | None:
+    """Return the run as its row is now; None when it is not over or has no row any more."""
+    if ending.status == "queued" or ending.rolled_back:
+        return None
+    return replace(
+        run,
+        status=ending.status,
+        error=storable_copy(ending.error),
+        output=storable_copy(ending.output),
+        updated_at=written_at,
+        finished_at=written_at,
+    )

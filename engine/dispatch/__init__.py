@@ -23,8 +23,8 @@ class Dispatcher(Protocol):
         *,
         not_before: datetime | None = None,
         priority: int = 0,
-    ) -> str:
-        """Issue a ticket for a thread within the caller's transaction; return its name.
+    ) -> None:
+        """Issue a ticket for a thread within the caller's transaction.
 
         Args:
             connection: the ticket becomes visible with this connection's commit.
@@ -32,9 +32,6 @@ class Dispatcher(Protocol):
             not_before: the earliest moment of delivery; None for at once.
             priority: higher first.
         """
-
-    async def withdraw(self, connection: Connection, ticket: str) -> None:
-        """Take a ticket back that nobody has been given yet: its work is being done."""
 
     async def reissue(self, connection: Connection, priorities: Mapping[str, int]) -> int:
         """Issue tickets for those of the threads that have none waiting; return how many.

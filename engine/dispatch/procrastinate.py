@@ -8,12 +8,12 @@ from datetime import datetime
 
 import procrastinate
 import psycopg
+from engine.database import Connection, Database, statement
 from procrastinate.connector import Notify
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 from psycopg import sql
 
-from engine.database import Connection, Database, statement
 from engine.dispatch import Handler
 
 QUEUE = "holdfast"
@@ -64,20 +64,15 @@ class ProcrastinateDispatcher:
         *,
         not_before: datetime | None = None,
         priority: int = 0,
-    ) -> str:
+    ) -> None:
         """Issue a ticket within the caller's transaction."""
-        job_id = await self._app.configure_task(
+        await self._app.configure_task(
             TASK,
             queue=QUEUE,
             priority=priority,
             schedule_at=not_before,
             connection=connection,
         ).defer_async(thread_id=thread_id)
-        return str(job_id)
-
-    async def withdraw(self, connection: Connection, ticket: str) -> None:
-        """Take a ticket back that no consumer has fetched."""
-        await connection.execute(statement("withdraw_ticket"), {"ticket": int(ticket)})
 
     async def reissue(self, connection: Connection, priorities: Mapping[str, int]) -> int:
         """Issue tickets for those of the threads that have none waiting; return how many."""

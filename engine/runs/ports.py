@@ -1,5 +1,6 @@
 """What the ledger needs of its neighbours: the book of questions, a worker beside it."""
 
+from asyncio import Future
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
@@ -56,5 +57,11 @@ class LocalWorker(Protocol):
     def has_room(self) -> bool:
         """Whether it could start another run now."""
 
-    def offer(self, thread_id: str, ticket: str) -> None:
-        """Work on a thread at once; the ticket is withdrawn when that is done."""
+    def offer(self, run: Run) -> None:
+        """Work on the run's thread at once."""
+
+    def expect(self, run_id: str) -> Future[Run | None] | None:
+        """Return the end of a run that was offered, to come; None of one that is not at work here.
+
+        None comes also when the worker could not write the end, whatever became of the run.
+        """

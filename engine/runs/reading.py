@@ -1,13 +1,16 @@
 """Shows runs, and waits for their ends."""
 
+import asyncio
 import builtins
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.bus import Bus
 from engine.database import Connection, Database, statement
 from engine.errors import NotFoundError
 from engine.runs.run import Run, RunStatus
+
+from engine.bus import Bus
+from engine.runs.ports import LocalWorker
 
 # A waiter is woken; it looks by itself only in case a wake-up was lost with a connection.
 WAIT_RECHECK_SECONDS = 30.0
@@ -19,6 +22,7 @@ class Reading:
 
     database: Database
     bus: Bus
+    local: LocalWorker | None = None
 
     async def get(self, run_id: str, *, thread_id: str | None = None) -> Run:
         """Return a run, of this thread if one is named.
@@ -52,6 +56,10 @@ class Reading:
     async def wait(self, run_id: str) -> Run | None:
         """Return the run once it is over; None when it was deleted meanwhile."""
         async with self.bus.subscribe(f"run:{run_id}") as subscription:
+            ending = None if self.local is None else self.local.expect(run_id)
+            told = None if ending is None else await asyncio.shield(ending)
+            if told is not None:
+                return told
             while True:
                 found = await self.list(run_ids=[run_id], limit=1)
                 if not found or found[0].finished:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -11,14 +10,12 @@ from engine.database import Connection, statement
 from engine.errors import ConflictError, NotFoundError, ThreadBusyError
 from engine.limits import QueueGuard
 from engine.runs.cancellation import Cancellation
-from engine.runs.ports import Answers, GateBook, LocalWorker
 from engine.runs.request import RunRequest, run_kwargs
 from engine.runs.run import PRIORITY, Run, RunKind
 from engine.values import MAX_METADATA_BYTES, check_size, jsonb
 from engine.webhooks import WebhookPolicy, check_headers
 
-# How long a worker in the accepting process has to begin before others hear of the run.
-LOCAL_LEAD = timedelta(seconds=1.5)
+from engine.runs.ports import Answers, GateBook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,7 +26,6 @@ class Submission(Cancellation):
     gates: GateBook
     guard: QueueGuard
     webhooks: WebhookPolicy | None = None
-    local: LocalWorker | None = None
     max_attempts: int = 5
     run_timeout_seconds: float = 3600.0
     max_value_bytes: int = 8 * 1_048_576
@@ -294,21 +290,21 @@ class Submission(Cancellation):
         return run
 
     async def _issue(self, connection: Connection, run: Run, *, delayed: bool) -> None:
-        """Write the run's ticket; a worker in this process hears of it without the queue."""
+        """Write the run's ticket, unless a worker in this process begins with the commit.
+
+        Should the process die in between, a sweeper issues the ticket, as it does for lost ones.
+        """
         local = self.local
-        if delayed or local is None or not local.has_room:
-            await self.dispatcher.enqueue(
-                connection,
-                run.thread_id,
-                not_before=run.not_before if delayed else None,
-                priority=run.priority,
-            )
+        if (
+            not delayed
+            and local is not None
+            and local.has_room
+            and self.database.after_commit(connection, lambda: local.offer(run))
+        ):
             return
-        # Due only if this process should not live to withdraw it.
-        ticket = await self.dispatcher.enqueue(
+        await self.dispatcher.enqueue(
             connection,
             run.thread_id,
-            not_before=run.created_at + LOCAL_LEAD,
+            not_before=run.not_before if delayed else None,
             priority=run.priority,
         )
-        self.database.after_commit(connection, lambda: local.offer(run.thread_id, ticket))

@@ -11,7 +11,7 @@ WITH ended AS (
         AND run_id = %(run_id)s
         AND status = 'running'
         AND worker_id = %(worker_id)s
-    RETURNING run_id, thread_id
+    RETURNING run_id, thread_id, finished_at
 ), told AS (
     UPDATE holdfast.threads
     SET
@@ -39,5 +39,5 @@ WITH ended AS (
     FROM ended
     ON CONFLICT (thread_id) DO UPDATE SET touched_at = clock_timestamp()
 )
-SELECT run_id
+SELECT run_id, finished_at
 FROM ended

@@ -9,4 +9,4 @@ WHERE tenant = %(tenant)s
     AND run_id = %(run_id)s
     AND status = 'running'
     AND worker_id = %(worker_id)s
-RETURNING run_id
+RETURNING run_id, updated_at
