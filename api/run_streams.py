@@ -7,11 +7,15 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 from uuid import uuid4
 
+from fastapi import Request
+from fastapi.responses import Response, StreamingResponse
+
 from api.auth import Access
 from api.headers import configurable_headers
 from api.idempotency import REPLAYED_HEADER, idempotent_call
 from api.identity import caller
 from api.schemas.runs import RunCreate
+from api.streams import LateJson, event_stream, frame
 from engine.errors import EngineError, GoneError, NotFoundError
 from engine.events import Following, Recorded
 from engine.runs.request import RunRequest
@@ -19,10 +23,6 @@ from engine.runs.run import Run
 from engine.runtime import Engine
 from engine.streaming import NAMESPACE_SEPARATOR
 from engine.wire import to_json
-from fastapi import Request
-from fastapi.responses import Response, StreamingResponse
-
-from api.streams import LateJson, event_stream, frame
 
 REPLAYED = {REPLAYED_HEADER: "true"}
 ALWAYS_SHOWN = frozenset({"metadata", "error"})

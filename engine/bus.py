@@ -13,9 +13,10 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
-from engine.database import Connection, Database
 from psycopg import AsyncConnection
 from psycopg.abc import Query
+
+from engine.database import Connection, Database
 
 log = logging.getLogger(__name__)
 

@@ -9,17 +9,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from engine.audit import Audit
-from engine.database import Connection, statement
-from engine.outbox import Outbox
-from engine.runs.run import PendingInterrupt, Run, RunStatus
-from engine.values import jsonb, storable_copy
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow
 
+from engine.audit import Audit
 from engine.bus import Bus
+from engine.database import Connection, statement
 from engine.dispatch import Dispatcher
+from engine.outbox import Outbox
 from engine.runs.ports import GateBook
+from engine.runs.run import PendingInterrupt, Run, RunStatus
+from engine.values import jsonb, storable_copy
 
 ThreadStatus = Literal["idle", "interrupted", "error"]
 

@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import psycopg
+
 from engine.database import Connection, Database, statement
 from engine.errors import EngineError
 from engine.saver import bounded, sever

@@ -15,22 +15,22 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
-from engine.attempt import Attempt, Surroundings
-from engine.database import Database, statement
-from engine.events import Events
-from engine.runs.run import Run
-from engine.saver import RunSaver, keep_ids_after
-from engine.values import storable_copy
 
+from engine.attempt import Attempt, Surroundings
 from engine.bus import Bus, Subscription
 from engine.claims import Claim, Claims, Ending
+from engine.database import Database, statement
 from engine.dispatch import Dispatcher
+from engine.events import Events
 from engine.lease import (
     APPLICATION_NAME,
     LeaseConnection,
     LeaseLostError,
     open_lease_connection,
 )
+from engine.runs.run import Run
+from engine.saver import RunSaver, keep_ids_after
+from engine.values import storable_copy
 
 # How long a worker that lost its connection waits before it looks at the thread again.
 RETRY_SECONDS = (0.1, 0.3, 1.0)

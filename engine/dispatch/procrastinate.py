@@ -8,12 +8,12 @@ from datetime import datetime
 
 import procrastinate
 import psycopg
-from engine.database import Connection, Database, statement
 from procrastinate.connector import Notify
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 from psycopg import sql
 
+from engine.database import Connection, Database, statement
 from engine.dispatch import Handler
 
 QUEUE = "holdfast"

@@ -5,12 +5,11 @@ import builtins
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from engine.bus import Bus
 from engine.database import Connection, Database, statement
 from engine.errors import NotFoundError
-from engine.runs.run import Run, RunStatus
-
-from engine.bus import Bus
 from engine.runs.ports import LocalWorker
+from engine.runs.run import Run, RunStatus
 
 # A waiter is woken; it looks by itself only in case a wake-up was lost with a connection.
 WAIT_RECHECK_SECONDS = 30.0

@@ -10,12 +10,11 @@ from engine.database import Connection, statement
 from engine.errors import ConflictError, NotFoundError, ThreadBusyError
 from engine.limits import QueueGuard
 from engine.runs.cancellation import Cancellation
+from engine.runs.ports import Answers, GateBook
 from engine.runs.request import RunRequest, run_kwargs
 from engine.runs.run import PRIORITY, Run, RunKind
 from engine.values import MAX_METADATA_BYTES, check_size, jsonb
 from engine.webhooks import WebhookPolicy, check_headers
-
-from engine.runs.ports import Answers, GateBook
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
