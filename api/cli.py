@@ -3,6 +3,7 @@
 import logging
 import signal
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,6 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Durable LangGraph agents with human review. `holdfast serve` starts the server.",
 )
 app.command("new")(new.new)
 app.command("submit")(documents.submit)
@@ -29,6 +29,25 @@ app.add_typer(reviews.app, name="reviews")
 app.add_typer(threads.app, name="threads")
 
 WRONG_USE = 2
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"holdfast {version('holdfast')}")
+        raise typer.Exit
+
+
+@app.callback()
+def holdfast(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Print the version."
+        ),
+    ] = False,
+) -> None:
+    """Durable LangGraph agents with human review. `holdfast serve` starts the server."""
+
 
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", help="The langgraph.json that names the graphs.")

@@ -114,12 +114,12 @@ def _document(path: Path, limit: int) -> dict[str, str]:
         size = path.stat().st_size
         if size > limit:
             raise CommandError(
-                f"{path}: a document may have {limit:,} bytes, this one has {size:,};"
+                f"a document may have {limit:,} bytes, this one has {size:,};"
                 " raise HOLDFAST_MAX_BODY_BYTES on the server to take it"
             )
         content = path.read_bytes()
     except OSError as error:
-        raise CommandError(f"{path}: {error.strerror}") from error
+        raise CommandError(f"{error.strerror}") from error
     guessed = MEDIA_TYPES.get(path.suffix.lower()) or mimetypes.guess_type(path.name)[0]
     return {
         "filename": path.name,

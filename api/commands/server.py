@@ -94,5 +94,6 @@ def _refusal(response: httpx.Response) -> str:
         return f"the server answered {response.status_code} {response.reason_phrase}"
     sentence = str(body.get("detail", body)) if isinstance(body, dict) else str(body)
     for error in (body.get("errors") or []) if isinstance(body, dict) else []:
-        sentence += f"\n  {error.get('pointer', '')}: {error.get('message', '')}"
+        if error.get("message", "") not in sentence:
+            sentence += f"\n  {error.get('pointer', '')}: {error['message']}"
     return sentence

@@ -1,13 +1,21 @@
 """`holdfast threads`: what each thread is about, where it stands and how it got there."""
 
 import json
+import uuid
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from api.commands.output import console, rows, table
-from api.commands.server import DEFAULT_URL, JsonOption, UrlOption, explained, sdk
+from api.commands.server import (
+    DEFAULT_URL,
+    CommandError,
+    JsonOption,
+    UrlOption,
+    explained,
+    sdk,
+)
 
 app = typer.Typer(no_args_is_help=True, help="List threads and show one.")
 
@@ -77,6 +85,12 @@ def show(
 
       holdfast threads show 5d0c9f6e-1a4b-4f0e-9b7c-3f1c2d4e5f60
     """
+    try:
+        uuid.UUID(thread_id)
+    except ValueError:
+        raise CommandError(
+            f"a thread's id is a UUID, got {thread_id!r}; `holdfast threads list` shows them"
+        ) from None
     with explained(url):
         client = sdk(url)
         thread: Any = client.threads.get(thread_id)
