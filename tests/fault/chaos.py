@@ -15,6 +15,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
 from api.embedded_postgres import embedded_postgres
 from engine.migrate import migrate
 from tests.fault.processes import Place
@@ -25,13 +29,20 @@ DEFAULT_KILLS = 500
 
 
 @contextmanager
-def fresh_server(directory: Path) -> Iterator[tuple[CrashingPostgres, Place]]:
+def fresh_server(
+    directory: Path, *, database: str = "storm"
+) -> Iterator[tuple[CrashingPostgres, Place]]:
     """Yield a server of its own that may be crashed, its disk as safe as in production."""
     data = directory / "postgres" / "data"
     with embedded_postgres(data, settings={"max_connections": "200"}) as url:
-        asyncio.run(migrate(url))
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
+        database_url = make_conninfo(url, dbname=database)
+        asyncio.run(migrate(database_url))
         place = Place(
-            database_url=url, world=directory / "world.log", history=directory / "history.log"
+            database_url=database_url,
+            world=directory / "world.log",
+            history=directory / "history.log",
         )
         server = CrashingPostgres(data, url)
         yield server, place

@@ -31,23 +31,22 @@ def wrong(place: Place) -> Iterator[Callable[..., subprocess.Popen[bytes]]]:
 
 
 @needs_faketime
-@pytest.mark.parametrize("offset", ["+1h", "-1h"])
 async def test_turns_on_workers_with_different_clocks_follow_each_other(
-    wrong: Any, worker: Any, submit: Any, finished: Any, verdict: Any, offset: str
+    wrong: Any, worker: Any, submit: Any, finished: Any, verdict: Any
 ) -> None:
-    first = await submit(label="first")
-    skewed = wrong(offset)
-    await finished(first)
-    skewed.kill()
-    skewed.wait()
-    second = await submit(label="second", thread_id=first.thread_id)
+    turn = await submit(label="first")
+    for label, offset in (("second", "+1h"), ("third", "-1h")):
+        skewed = wrong(offset)
+        await finished(turn)
+        skewed.kill()
+        skewed.wait()
+        turn = await submit(label=label, thread_id=turn.thread_id)
 
     worker()
-    over = await finished(second)
+    over = await finished(turn)
 
-    assert [entry.partition(":")[0] for entry in over.output["log"]] == ["first"] * 4 + [
-        "second"
-    ] * 4
+    turns = [entry.partition(":")[0] for entry in over.output["log"]]
+    assert turns == ["first"] * 4 + ["second"] * 4 + ["third"] * 4
     assert verdict().sound
 
 

@@ -1,6 +1,8 @@
 """The database goes away, hangs, or does not answer: runs end right all the same."""
 
 import asyncio
+import tempfile
+import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -20,11 +22,27 @@ from tests.fault.storm import storm
 from tests.fault.world import WORLD_VARIABLE
 
 
+@pytest.fixture(scope="module")
+def crashable() -> Iterator[CrashingPostgres]:
+    """Return a server of these tests' own that may be crashed, with a database to copy."""
+    # Not in pytest's folder: another session of the same user closes that to the server's user.
+    with (
+        tempfile.TemporaryDirectory(prefix="holdfast-", ignore_cleanup_errors=True) as directory,
+        fresh_server(Path(directory), database="original") as (server, _),
+    ):
+        yield server
+
+
 @pytest.fixture
-def crashing(tmp_path: Path) -> Iterator[tuple[CrashingPostgres, Place]]:
-    """Return a server of its own that may be crashed, and a place on it."""
-    with fresh_server(tmp_path) as crashed:
-        yield crashed
+def crashing(crashable: CrashingPostgres, tmp_path: Path) -> tuple[CrashingPostgres, Place]:
+    """Return the server, and a place in a fresh database on it."""
+    name = f"copy_{uuid.uuid4().hex}"
+    with psycopg.connect(crashable.url, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE original")
+    url = make_conninfo(crashable.url, dbname=name)
+    return crashable, Place(
+        database_url=url, world=tmp_path / "world.log", history=tmp_path / "history.log"
+    )
 
 
 @pytest.fixture
