@@ -99,8 +99,9 @@ class KnownHosts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
-        host = Headers(scope=scope).get("host") if scope["type"] in ("http", "websocket") else None
-        if host is None or self._knows(host):
+        hosts = Headers(scope=scope).getlist("host") if scope["type"] != "lifespan" else []
+        host = next((host for host in hosts if not self._knows(host)), None)
+        if host is None:
             await self.app(scope, receive, send)
             return
         if scope["type"] == "websocket":

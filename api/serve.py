@@ -11,6 +11,7 @@ import uvicorn
 import uvloop
 
 from api.app import create_app, engine_options
+from api.http_protocol import BoundedHttpProtocol
 from api.scheduler import open_scheduler
 from api.settings import Settings
 from api.startup import MigratedDatabase
@@ -42,6 +43,7 @@ def serve(
             log_level=settings.log_level,
             access_log=False,
             timeout_graceful_shutdown=STREAM_GRACE_SECONDS,
+            http=BoundedHttpProtocol,
             ws="websockets-sansio",
             server_header=False,
         ),
