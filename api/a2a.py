@@ -90,6 +90,7 @@ def _errands(engine: Engine, context: ServerCallContext) -> Delegation:
         via="a2a",
         actor=context.user.user_name,
         caller=context.state["caller"],
+        trusted=allowed.trusted,
         scope=allowed.scope,
         metadata=allowed.ownership,
     )

@@ -73,6 +73,7 @@ class Delegation:
         via: the protocol's name in the audit log.
         actor: who calls.
         caller: what graphs are told of who calls; None where nobody signed in.
+        trusted: whether messages of every role are taken from the caller.
         scope: what the metadata of a thread must contain to exist for the caller.
         metadata: what threads of the caller get.
     """
@@ -81,6 +82,7 @@ class Delegation:
     via: str
     actor: str
     caller: Mapping[str, Any] | None = None
+    trusted: bool = True
     scope: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
@@ -117,6 +119,7 @@ class Delegation:
                         input=graph_input,
                         actor=self.actor,
                         caller=self.caller,
+                        trusted=self.trusted,
                         via=self.via,
                     ),
                 )

@@ -188,6 +188,7 @@ class _Tools:
             via="mcp",
             actor=actor(request),
             caller=caller(request),
+            trusted=allowed.trusted,
             scope=allowed.scope,
             metadata=allowed.ownership,
         )

@@ -11,9 +11,20 @@ from uuid import uuid4
 from fastapi.requests import HTTPConnection
 from pydantic import BaseModel, ValidationError
 
-from api.auth import check_assistant
+from api.auth import access, check_assistant
 from api.identity import actor, caller
-from api.schemas.protocol import Command, ErrorCode, InputRespond, RunStart, Subscribe
+from api.protocol_state import get_state, get_tree, list_checkpoints
+from api.schemas.protocol import (
+    Command,
+    ErrorCode,
+    GetTree,
+    InputRespond,
+    ListCheckpoints,
+    RunStart,
+    StateFork,
+    StateGet,
+    Subscribe,
+)
 from api.schemas.runs import RunConfig
 from engine.errors import (
     ConflictError,
@@ -29,15 +40,13 @@ from engine.runtime import Engine
 from engine.threads import Thread
 from engine.wire import to_json
 
-NOT_SUPPORTED = frozenset(
-    {
-        "input.inject",
-        "state.fork",
-        "state.get",
-        "state.listCheckpoints",
-        "subscription.reconnect",
-    }
-)
+# LangGraph takes no message into a run that is under way; start a run with `enqueue` instead.
+NOT_SUPPORTED = frozenset({"input.inject"})
+MISSING: Mapping[str, ErrorCode] = {
+    "run": "no_such_run",
+    "subgraph": "no_such_namespace",
+    "checkpoint": "no_such_checkpoint",
+}
 PHASES: Mapping[str, str] = {
     "succeeded": "completed",
     "interrupted": "interrupted",
@@ -158,10 +167,17 @@ async def _execute(
         case "input.respond":
             return await _respond(engine, thread_id, _params(InputRespond, command), connection)
         case "agent.getTree":
-            return {"tree": _tree(await engine.threads.get(thread_id))}
+            return await get_tree(engine, thread_id, _params(GetTree, command))
+        case "state.get":
+            return await get_state(engine, thread_id, _params(StateGet, command))
+        case "state.listCheckpoints":
+            return await list_checkpoints(engine, thread_id, _params(ListCheckpoints, command))
+        case "state.fork":
+            return await _fork(engine, thread_id, _params(StateFork, command), connection)
         case _ if command.method in NOT_SUPPORTED:
             raise CommandError(
-                "not_supported", f"{command.method} is not supported; use the thread's REST routes"
+                "not_supported",
+                f"{command.method} is not supported; start a run that waits its turn",
             )
         case _ if command.method.startswith("subscription."):
             raise CommandError(
@@ -193,6 +209,7 @@ async def _start(
             if_not_exists="create",
             stream_resumable=True,
             protocol="v2",
+            trusted=access(connection).trusted,
             actor=actor(connection),
             caller=caller(connection),
             via="api",
@@ -220,12 +237,38 @@ async def _respond(
             checkpoint_id=checkpoint_id,
             stream_resumable=True,
             protocol="v2",
+            trusted=access(connection).trusted,
             actor=actor(connection),
             caller=caller(connection),
             via="api",
         )
     )
     return {"run_id": run.run_id}
+
+
+async def _fork(
+    engine: Engine, thread_id: str, fork: StateFork, connection: HTTPConnection
+) -> dict[str, Any]:
+    thread = await engine.threads.get(thread_id)
+    if thread.assistant_id is None:
+        raise NotFoundError("checkpoint", fork.checkpoint_id)
+    config, _ = _split_config(fork.config)
+    run = await engine.runs.create(
+        RunRequest(
+            assistant_id=thread.assistant_id,
+            thread_id=thread_id,
+            input=fork.input,
+            config=config,
+            checkpoint_id=fork.checkpoint_id,
+            stream_resumable=True,
+            protocol="v2",
+            trusted=access(connection).trusted,
+            actor=actor(connection),
+            caller=caller(connection),
+            via="api",
+        )
+    )
+    return {"run_id": run.run_id, "thread_id": thread_id}
 
 
 async def _find_thread(engine: Engine, thread_id: str) -> Thread | None:
@@ -246,16 +289,6 @@ def _split_config(given: RunConfig | None) -> tuple[dict[str, Any], str | None]:
     if checkpoint_id is not None and not isinstance(checkpoint_id, str):
         raise InvalidValueError("/config/configurable/checkpoint_id", "text", checkpoint_id)
     return config, checkpoint_id
-
-
-def _tree(thread: Thread) -> dict[str, Any]:
-    phases = {"busy": "running", "interrupted": "interrupted", "error": "failed"}
-    return {
-        "namespace": [],
-        "status": phases.get(thread.status, "completed"),
-        "graph_name": thread.graph_id or "",
-        "children": [],
-    }
 
 
 async def _wire_event(engine: Engine, recorded: Recorded) -> WireEvent | None:
@@ -309,4 +342,6 @@ def _code(error: EngineError, method: str) -> ErrorCode:
         return "permission_denied"
     if method == "input.respond" and isinstance(error, ConflictError | GoneError | NotFoundError):
         return "no_such_interrupt"
+    if isinstance(error, NotFoundError):
+        return MISSING.get(str(error.values["kind"]), "invalid_argument")
     return "invalid_argument"

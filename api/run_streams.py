@@ -16,7 +16,7 @@ from api.idempotency import REPLAYED_HEADER, idempotent_call
 from api.identity import caller
 from api.schemas.runs import RunCreate
 from api.streams import LateJson, event_stream, frame
-from engine.errors import EngineError, GoneError, NotFoundError
+from engine.errors import EngineError, GoneError, InvalidValueError, NotFoundError
 from engine.events import Following, Recorded
 from engine.runs.request import RunRequest
 from engine.runs.run import Run
@@ -106,6 +106,7 @@ async def start_run(
         caller=caller(request),
         metadata=access.metadata(body.metadata),
         thread_metadata=access.ownership,
+        trusted=access.trusted,
         followed_by=followed_by,
     )
     wanted = with_headers(wanted, request, engine)
@@ -237,6 +238,19 @@ def canceller(engine: Engine, run: Run) -> Callable[[], Awaitable[None]]:
             await engine.runs.cancel(run.run_id, actor="system", via="disconnect")
 
     return cancel
+
+
+def check_start(run: Run, checkpoint_id: str | None) -> None:
+    """Check that a client that comes back means this run.
+
+    Raises:
+        InvalidValueError: the run was started from another checkpoint than the client says.
+    """
+    started_from = run.kwargs.get("checkpoint_id")
+    if checkpoint_id is not None and started_from not in (None, checkpoint_id):
+        raise InvalidValueError(
+            "/query/checkpoint_id", f"{started_from!r}, where the run started", checkpoint_id
+        )
 
 
 def last_event_id(header: str | None) -> int | None:

@@ -86,7 +86,7 @@ class Assistants:
         """Return an assistant by its id, or a graph's own one by the graph's name.
 
         Raises:
-            InvalidValueError: it is neither a UUID nor the name of a graph.
+            InvalidValueError: it is neither a UUID nor the name of a graph that loads.
             NotFoundError: there is no assistant with this id.
         """
         wanted = self._id_of(assistant_id)
@@ -347,6 +347,7 @@ class Assistants:
     def _id_of(self, assistant_id: str) -> str:
         graphs = self.registry.project.graphs
         if assistant_id in graphs:
+            self.registry.require(assistant_id)
             return system_assistant_id(assistant_id)
         try:
             return str(UUID(assistant_id))

@@ -19,6 +19,7 @@ from engine.listing import Page, make_page, sorted_statement
 from engine.runs.ledger import Runs
 from engine.runs.request import RunRequest
 from engine.schedules import next_time
+from engine.user_messages import from_user
 from engine.values import jsonb
 
 log = logging.getLogger(__name__)
@@ -78,6 +79,7 @@ class CronChange:
     Attributes:
         payload: merged into the payload, key by key.
         clear_end_time: whether the end is taken away.
+        trusted: whether messages of every role are taken.
     """
 
     schedule: str | None = None
@@ -88,6 +90,7 @@ class CronChange:
     on_run_completed: Literal["delete", "keep"] | None = None
     payload: Mapping[str, Any] | None = None
     metadata: Mapping[str, Any] | None = None
+    trusted: bool = True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -113,16 +116,19 @@ class Crons:
         on_run_completed: Literal["delete", "keep"] = "delete",
         metadata: Mapping[str, Any] | None = None,
         user_id: str | None = None,
+        trusted: bool = True,
         scope: Scope | None = None,
     ) -> Cron:
         """Make a schedule in the caller's transaction; nothing runs before its time.
+
+        Of a caller who is not `trusted` only the user's own messages are taken.
 
         Raises:
             NotFoundError: no such assistant or thread.
             InvalidValueError: the schedule or the timezone cannot be understood.
         """
         assistant = await self.assistants.resolve(connection, assistant_id, scope=scope)
-        self.assistants.registry.check_input(assistant.graph_id, payload.get("input"))
+        payload = self._checked(payload, assistant.graph_id, trusted=trusted)
         if thread_id is not None:
             cursor = await connection.execute(
                 statement("lock_thread"), {"tenant": self.database.tenant, "thread_id": thread_id}
@@ -169,9 +175,10 @@ class Crons:
         """
         async with self.database.transaction() as connection:
             cron = await self._lock(connection, cron_id, scope)
-            if change.payload and "input" in change.payload:
+            payload = change.payload or {}
+            if "input" in payload:
                 assistant = await self.assistants.resolve(connection, cron.assistant_id)
-                self.assistants.registry.check_input(assistant.graph_id, change.payload["input"])
+                payload = self._checked(payload, assistant.graph_id, trusted=change.trusted)
             schedule = change.schedule or cron.schedule
             timezone = change.timezone or cron.timezone
             end_time = None if change.clear_end_time else change.end_time or cron.end_time
@@ -185,7 +192,7 @@ class Crons:
                     "end_time": end_time,
                     "enabled": cron.enabled if change.enabled is None else change.enabled,
                     "on_run_completed": change.on_run_completed or cron.on_run_completed,
-                    "payload": jsonb({**cron.payload, **(change.payload or {})}),
+                    "payload": jsonb({**cron.payload, **payload}),
                     "metadata": jsonb({**cron.metadata, **(change.metadata or {})}),
                     "next_run_at": await _upcoming(connection, schedule, timezone, end_time),
                 },
@@ -320,6 +327,16 @@ class Crons:
             details={"cron_id": cron.cron_id},
         )
         return True
+
+    def _checked(
+        self, payload: Mapping[str, Any], graph_id: str, *, trusted: bool
+    ) -> Mapping[str, Any]:
+        registry = self.assistants.registry
+        registry.check_input(graph_id, payload.get("input"))
+        if trusted or "input" not in payload:
+            return payload
+        channels = registry.message_channels(graph_id)
+        return {**payload, "input": from_user(payload["input"], channels, pointer="/input")}
 
     async def _lock(self, connection: Connection, cron_id: str, scope: Scope | None) -> Cron:
         cursor = await connection.execute(statement("lock_cron"), self._key(cron_id, scope))

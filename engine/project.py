@@ -1,6 +1,7 @@
 """What a project's `langgraph.json` says, checked; the keys that only build images are let be."""
 
 import json
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
@@ -162,7 +163,8 @@ class HoldfastSection(_Section):
     """Our own key.
 
     Attributes:
-        migrations: folders of `NNNN_name.sql` files for tables of the project's own.
+        migrations: folders of `NNNN_name.sql` files for tables of the project's own; as `samples`,
+            `./in/the/project` or `package:inside/it`.
         webhook_hosts: hosts or networks (CIDR) that webhooks may reach although they are private.
         commands: typer applications that the command line mounts, `name: path/to/file.py:app`.
         checks: functions that tell what is wrong in the project's own tables,
@@ -172,6 +174,8 @@ class HoldfastSection(_Section):
         gates: defaults for the questions of a graph (deadline, expiry, assignees), by graph id.
         teams: members by team; an assignee `team:x` whose team is not listed takes everybody.
         emails: where people are told about reviews, by person.
+        message_roles: `user` takes only the user's own messages from callers, `any` all roles;
+            absent, it is `user` where callers sign in (`auth`) or the server listens to everybody.
         llm_limits: model calls at once over all processes, by provider (`openai`, …).
     """
 
@@ -185,6 +189,7 @@ class HoldfastSection(_Section):
     teams: dict[str, list[str]] = {}
     llm_limits: dict[str, PositiveInt] = {}
     emails: dict[str, str] = {}
+    message_roles: Literal["user", "any"] | None = None
 
 
 class Project(BaseModel):
@@ -218,10 +223,21 @@ class Project(BaseModel):
             for name, entry in value.items()
         }
 
-    @property
-    def migration_folders(self) -> list[Path]:
-        """Folders of the project's own migrations, absolute."""
-        return [(self.folder / entry).resolve() for entry in self.holdfast.migrations]
+    def locate(self, entry: str) -> Path:
+        """Return the file or folder of an entry: `./in/the/project` or `package.module:inside/it`.
+
+        Raises:
+            ConfigurationError: the package is not installed.
+        """
+        package, colon, inside = entry.partition(":")
+        if not colon:
+            return (self.folder / entry).resolve()
+        try:
+            return Path(str(files(package))) / inside
+        except (ImportError, ValueError, TypeError) as error:
+            raise ConfigurationError(
+                f"{entry}: the package {package!r} is not installed"
+            ) from error
 
 
 # A server that went on without these would keep less than the file promises.

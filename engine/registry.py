@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from importlib import metadata
 from pathlib import Path
 from typing import Any, cast, get_origin
@@ -31,6 +31,7 @@ from engine.errors import ConfigurationError, InvalidValueError
 from engine.graph_input import check_input, input_types
 from engine.loading import LoadFailure, describe_failure, load_object
 from engine.project import Project, read_project
+from engine.user_messages import USUAL_CHANNELS, message_channels
 
 log = logging.getLogger(__name__)
 
@@ -83,7 +84,7 @@ class Registry:
         failure = self.failures.get(graph_id)
         if failure is not None:
             raise InvalidValueError(
-                "/graph_id", f"a graph that loads ({graph_id!r} failed: {failure})", graph_id
+                "/graph_id", f"a graph that could be loaded ({failure})", graph_id
             )
         raise InvalidValueError(
             "/graph_id", f"one of {', '.join(map(repr, self.graph_ids)) or 'none'}", graph_id
@@ -104,6 +105,11 @@ class Registry:
         if graph_id not in self._input_types:
             self._input_types[graph_id] = input_types(entry)
         check_input(value, self._input_types[graph_id])
+
+    def message_channels(self, graph_id: str) -> frozenset[str]:
+        """Return where a graph keeps messages; the usual place for one that is made anew."""
+        entry = self._graphs[graph_id]
+        return USUAL_CHANNELS if isinstance(entry, _Factory) else message_channels(entry)
 
     @asynccontextmanager
     async def graph(
@@ -204,7 +210,8 @@ async def load_registry(config_path: Path) -> Registry:
         except Exception as error:
             failure = describe_failure(definition.path, error, project.folder)
             registry.failures[graph_id] = failure
-            log.exception("graph_failed_to_load", extra={"graph_id": graph_id})
+            log.error("graph_failed_to_load", extra={"graph_id": graph_id, **asdict(failure)})
+            log.info("graph_failed_to_load_at", exc_info=True, extra={"graph_id": graph_id})
     if not registry.graph_ids:
         told = "; ".join(str(failure) for failure in registry.failures.values())
         raise ConfigurationError(f"no graph of {config_path} can be loaded: {told or 'none named'}")

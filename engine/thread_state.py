@@ -18,6 +18,7 @@ from engine.heads import read_head
 from engine.registry import Graph, Registry
 from engine.saver import RunSaver, attached
 from engine.threads import Thread, Threads
+from engine.user_messages import command_from_user, from_user, message_channels
 from engine.values import jsonb
 from engine.wire import to_plain
 
@@ -166,6 +167,7 @@ class ThreadStates:
         place: Place = Place(),
         actor: str = "system",
         via: str = "api",
+        trusted: bool = True,
         scope: Scope | None = None,
     ) -> dict[str, Any]:
         """Write to a thread's state as if a node had, and return the new checkpoint's address.
@@ -173,6 +175,8 @@ class ThreadStates:
         Questions that the old head waited at are withdrawn, for nobody could answer them any
         more; the audit log keeps who did that. A node that has asked here cannot be written for:
         that is what deciding is for.
+
+        Of a caller who is not `trusted` only the user's own messages are taken.
 
         Raises:
             NotFoundError: no such thread or checkpoint.
@@ -188,6 +192,8 @@ class ThreadStates:
         )
         async with self._graph(thread, connection, "threads.update") as graph:
             config = {**thread.config, **_config(thread_id, place)}
+            if not trusted:
+                values = from_user(values, message_channels(graph), pointer="/values")
             try:
                 written = await graph.aupdate_state(cast("RunnableConfig", config), values, as_node)
             except (InvalidUpdateError, EmptyInputError, ValueError, TypeError) as error:
@@ -215,22 +221,30 @@ class ThreadStates:
         return {"checkpoint": address, "configurable": address, **_short(address)}
 
     async def apply_supersteps(
-        self, connection: Connection, thread: Thread, supersteps: Sequence[Mapping[str, Any]]
+        self,
+        connection: Connection,
+        thread: Thread,
+        supersteps: Sequence[Mapping[str, Any]],
+        *,
+        trusted: bool = True,
     ) -> None:
         """Build a new thread's past out of updates, in the transaction that makes the thread.
+
+        Of a caller who is not `trusted` only the user's own messages are taken.
 
         Raises:
             ConflictError: the thread's metadata names no graph.
             InvalidValueError: the graph cannot take an update.
         """
-        steps = [
-            [
-                StateUpdate(_update_values(update), update.get("as_node"))
-                for update in step.get("updates") or ()
-            ]
-            for step in supersteps
-        ]
         async with self._graph(thread, connection, "threads.update") as graph:
+            channels = None if trusted else message_channels(graph)
+            steps = [
+                [
+                    StateUpdate(_update_values(update, channels), update.get("as_node"))
+                    for update in step.get("updates") or ()
+                ]
+                for step in supersteps
+            ]
             try:
                 await graph.abulk_update_state(_config(thread.thread_id, Place()), steps)
             except (InvalidUpdateError, EmptyInputError, ValueError, TypeError) as error:
@@ -426,10 +440,14 @@ def _interrupt(interrupt: Interrupt) -> dict[str, Any]:
     return shown if schema is None else {**shown, "response_schema": schema}
 
 
-def _update_values(update: Mapping[str, Any]) -> Any:
+def _update_values(update: Mapping[str, Any], channels: frozenset[str] | None) -> Any:
+    """Return what an update writes; with `channels`, only the user's own messages to those."""
     command = update.get("command")
     if not command:
-        return update.get("values")
+        values = update.get("values")
+        return values if channels is None else from_user(values, channels, pointer="/values")
+    if channels is not None:
+        command = command_from_user(command, channels)
     goto = command.get("goto") or ()
     targets = [goto] if isinstance(goto, str | Mapping) else list(goto)
     return Command(

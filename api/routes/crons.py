@@ -99,7 +99,8 @@ async def patch_cron(
     """Change a schedule; its next time is reckoned anew."""
     if body.webhook is not None:
         engine.outbox.sender.policy.check_url(body.webhook)
-    return CronView.of(await engine.crons.update(cron_id, body.change(), scope=access.scope))
+    change = body.change(trusted=access.trusted)
+    return CronView.of(await engine.crons.update(cron_id, change, scope=access.scope))
 
 
 @router.delete("/runs/crons/{cron_id}", status_code=204, responses=problems(404))
@@ -132,5 +133,6 @@ async def _create(
         payload=body.payload(),
         metadata=access.metadata(body.metadata),
         user_id=actor,
+        trusted=access.trusted,
     )
     return CronView.of(cron)

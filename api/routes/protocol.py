@@ -30,7 +30,10 @@ MAX_SUBSCRIPTIONS = 64
 async def command_thread(
     thread_id: PathUuid, command: Command, engine: EngineDependency, request: Request
 ) -> dict[str, Any]:
-    """Start a run (`run.start`), answer a question (`input.respond`), look (`agent.getTree`).
+    """Start a run, answer a question, fork, or look at the state, as `method` says.
+
+    `run.start`, `input.respond`, `state.fork`, `state.get`, `state.listCheckpoints`,
+    `agent.getTree`.
 
     The answer is always 200: `{"type": "success", …}` or `{"type": "error", "error": code, …}`.
     """
@@ -117,6 +120,9 @@ class _Socket:
                 return await self._subscribe(command)
             if command.method == "subscription.unsubscribe":
                 return self._unsubscribe(command)
+            if command.method == "subscription.reconnect":
+                # They end with their connection; `since` of a new one brings what was missed.
+                return success(command.id, {"restored": False})
         except ValidationError as error:
             return failure(command.id, "invalid_argument", str(error))
         return await execute(self._engine, self._thread_id, command, connection=self._websocket)

@@ -1,6 +1,6 @@
 """Runs on a thread: start, watch, wait, cancel."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
@@ -9,6 +9,7 @@ from api.auth import AccessDependency
 from api.dependencies import ActorDependency, EngineDependency
 from api.run_streams import (
     Shown,
+    check_start,
     last_event_id,
     start_run,
     stream_new_run,
@@ -30,6 +31,9 @@ SSE: dict[int | str, dict[str, Any]] = {
     }
 }
 
+# What the run's `cancel_reason` says; clients look at what stands before the colon.
+CANCEL_REASONS = {"taken": "taken: another run has taken its input over"}
+
 ANSWER: dict[int | str, dict[str, Any]] = {
     200: {
         "description": 'The thread\'s values, or `{"__error__": {"error", "message"}}`.',
@@ -43,6 +47,10 @@ Namespaces = Annotated[
 ]
 StreamModes = Annotated[
     list[str] | None, Query(description="Show only these of the modes that the run produces.")
+]
+StartedFrom = Annotated[
+    str | None,
+    Query(description="The checkpoint that the run was started from, if the client knows it."),
 ]
 
 
@@ -173,6 +181,7 @@ async def join_stream(
     stream_mode: StreamModes = None,
     namespace: Namespaces = None,
     cancel_on_disconnect: bool = False,
+    checkpoint_id: StartedFrom = None,
     last_event: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> StreamingResponse:
     """Stream a run that was started before.
@@ -181,6 +190,7 @@ async def join_stream(
     after that one come first; `-1` asks for all, also when the run has ended.
     """
     run = await engine.runs.get(run_id, thread_id=thread_id)
+    check_start(run, checkpoint_id)
     location = f"/threads/{thread_id}/runs/{run_id}"
     return stream_run(
         engine,
@@ -204,10 +214,22 @@ async def cancel_run(
     actor: ActorDependency,
     wait: bool = False,
     action: CancelAction = "interrupt",
+    reason: Annotated[
+        Literal["taken"] | None,
+        Query(description="`taken`: another run has taken the input over; only interrupts."),
+    ] = None,
 ) -> Response:
     """Ask a run to stop; with `rollback` it and what it saved are deleted."""
+    if reason is not None and action != "interrupt":
+        raise InvalidValueError("/query/reason", "absent, or the action `interrupt`", reason)
     try:
-        run = await engine.runs.cancel(run_id, action=action, thread_id=thread_id, actor=actor)
+        run = await engine.runs.cancel(
+            run_id,
+            action=action,
+            thread_id=thread_id,
+            reason=None if reason is None else CANCEL_REASONS[reason],
+            actor=actor,
+        )
     except ConflictError as error:
         # Clients take 404 for "nothing to cancel any more".
         raise NotFoundError("active run", run_id) from error

@@ -104,6 +104,7 @@ async def update_state(
             as_node=body.as_node,
             place=body.place(),
             actor=actor,
+            trusted=access.trusted,
             scope=access.scope,
         )
         return StateUpdated.model_validate(written)

@@ -11,10 +11,11 @@ from api.auth import AccessDependency
 from api.dependencies import ActorDependency, EngineDependency
 from api.idempotency import idempotent_call
 from api.identity import caller
-from api.routes.runs import ANSWER, SSE, STARTS, Namespaces, StreamModes
+from api.routes.runs import ANSWER, SSE, STARTS, Namespaces, StartedFrom, StreamModes
 from api.run_streams import (
     REPLAYED,
     Shown,
+    check_start,
     last_event_id,
     start_run,
     stream_new_run,
@@ -109,6 +110,7 @@ async def create_batch(
             caller=caller(request),
             metadata=access.metadata(body.metadata),
             thread_metadata=access.ownership,
+            trusted=access.trusted,
         )
         for body in bodies
     ]
@@ -175,10 +177,12 @@ async def join_stateless_stream(
     stream_mode: StreamModes = None,
     namespace: Namespaces = None,
     cancel_on_disconnect: Annotated[bool, Query()] = False,
+    checkpoint_id: StartedFrom = None,
     last_event: Annotated[str | None, Header(alias="Last-Event-ID")] = None,
 ) -> StreamingResponse:
     """Stream a stateless run that was started before."""
     run = await engine.runs.get(run_id)
+    check_start(run, checkpoint_id)
     location = f"/runs/{run_id}"
     return stream_run(
         engine,

@@ -49,7 +49,10 @@ async def create_thread(
         )
         if made and body.supersteps:
             await engine.states.apply_supersteps(
-                connection, thread, [step.model_dump() for step in body.supersteps]
+                connection,
+                thread,
+                [step.model_dump() for step in body.supersteps],
+                trusted=access.trusted,
             )
             thread = await engine.threads.read(connection, thread.thread_id)
         return ThreadView.of(thread)

@@ -90,7 +90,7 @@ class CronPatch(Strict):
             given["stream_mode"] = [given["stream_mode"]]
         return given
 
-    def change(self) -> CronChange:
+    def change(self, *, trusted: bool) -> CronChange:
         """Return the change for the engine; an explicit null takes the end time away."""
         return CronChange(
             schedule=self.schedule,
@@ -101,6 +101,7 @@ class CronPatch(Strict):
             on_run_completed=self.on_run_completed,
             payload=self.payload(),
             metadata=self.metadata,
+            trusted=trusted,
         )
 
 

@@ -4,13 +4,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
-from api.schemas.common import Name, Strict
+from api.schemas.common import Name, Strict, Uuid
 from api.schemas.runs import RunConfig, SendCommand
 from engine.protocol_v2 import CHANNELS, CUSTOM_PREFIX
 from engine.runs.run import MultitaskStrategy
+from engine.thread_state import MAX_HISTORY
 
 MAX_CHANNELS = 64
 MAX_NAMESPACES = 256
+MAX_KEYS = 256
 
 Namespace = list[str]
 ErrorCode = Literal[
@@ -19,7 +21,9 @@ ErrorCode = Literal[
     "unknown_error",
     "no_such_run",
     "no_such_subscription",
+    "no_such_namespace",
     "no_such_interrupt",
+    "no_such_checkpoint",
     "permission_denied",
     "not_supported",
 ]
@@ -91,6 +95,35 @@ class InputRespond(Strict):
         if self.responses is not None:
             return {answer.interrupt_id: answer.response for answer in self.responses}
         return {str(self.interrupt_id): self.response}
+
+
+class GetTree(Strict):
+    """`agent.getTree`; a run that is named must be one of the thread."""
+
+    run_id: Uuid | None = None
+
+
+class StateGet(Strict):
+    """`state.get`: all values, or those of some keys."""
+
+    namespace: Namespace = Field(default_factory=list)
+    keys: Annotated[list[str], Field(max_length=MAX_KEYS)] | None = None
+
+
+class ListCheckpoints(Strict):
+    """`state.listCheckpoints`, newest first."""
+
+    namespace: Namespace = Field(default_factory=list)
+    limit: Annotated[int, Field(ge=1, le=MAX_HISTORY)] = 10
+    before: Name | None = None
+
+
+class StateFork(Strict):
+    """`state.fork`: go on from an earlier checkpoint, with new input or without."""
+
+    checkpoint_id: Name
+    input: Any = None
+    config: RunConfig | None = None
 
 
 class Subscribe(Strict):

@@ -176,6 +176,7 @@ class RunCreate(Strict):
         metadata: Mapping[str, Any] | None = None,
         thread_metadata: Mapping[str, Any] | None = None,
         followed_by: str | None = None,
+        trusted: bool = True,
     ) -> RunRequest:
         """Return the request to the engine; `metadata` takes the place of the body's.
 
@@ -211,6 +212,7 @@ class RunCreate(Strict):
             on_disconnect="continue" if resumes else self.on_disconnect or "continue",
             webhook=self.webhook,
             followed_by=followed_by,
+            trusted=trusted,
             actor=actor,
             caller=caller,
             via="api",

@@ -26,13 +26,14 @@ class Cancellation(Reading):
         *,
         action: CancelAction = "interrupt",
         thread_id: str | None = None,
+        reason: str | None = None,
         actor: str = "system",
         via: str = "api",
     ) -> Run | None:
         """Ask a run to stop; `wait` tells when it has.
 
         A queued run is over at once. With `rollback` the run and everything it saved are deleted;
-        None is returned when that has happened already.
+        None is returned when that has happened already. The `reason` is kept with the run.
 
         Raises:
             NotFoundError: there is none.
@@ -41,7 +42,9 @@ class Cancellation(Reading):
         async with self.database.transaction() as connection:
             run = await self._read(connection, run_id, thread_id)
             await self._lock_thread(connection, run.thread_id)
-            cancelled = await self._cancel(connection, run_id, action, actor=actor, via=via)
+            cancelled = await self._cancel(
+                connection, run_id, action, reason=reason, actor=actor, via=via
+            )
             if cancelled is None:
                 raise ConflictError(
                     f"run {run_id!r} is over: it {run.status}", run_id=run_id, status=run.status
@@ -102,12 +105,13 @@ class Cancellation(Reading):
         run_id: str,
         action: CancelAction,
         *,
+        reason: str | None = None,
         actor: str,
         via: str,
     ) -> Run | None:
         """Cancel a run of a locked thread; None when it is over."""
         cursor = await connection.execute(
-            statement("cancel_run"), {**self._key(run_id), "action": action}
+            statement("cancel_run"), {**self._key(run_id), "action": action, "reason": reason}
         )
         row = await cursor.fetchone()
         if row is None:
@@ -120,7 +124,7 @@ class Cancellation(Reading):
             action="run.cancelled" if run.finished else "run.cancel_requested",
             thread_id=run.thread_id,
             run_id=run_id,
-            details={"action": action},
+            details={"action": action, **({"reason": reason} if reason else {})},
         )
         if not run.finished:
             await self.bus.notify(connection, f"cancel:{run.thread_id}")

@@ -1,11 +1,12 @@
 """What a caller asks for when it starts a run, and what of it the run's row keeps."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from engine.assistants import Assistant
 from engine.runs.run import MultitaskStrategy, RunKind
+from engine.user_messages import command_from_user, from_user
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +42,7 @@ class RunRequest:
         protocol: `v2` produces the events of the thread protocol (commands and channels).
         kind: `cron` for runs of a schedule; a command with `resume` makes it `resume`.
         priority: higher first; None takes the kind's own.
+        trusted: whether messages of every role are taken; see `engine.user_messages`.
         actor: who asks, for the audit log.
         caller: who asks, as the project's `auth` handler described it, for the graph; None where
             nobody signed in.
@@ -75,9 +77,23 @@ class RunRequest:
     protocol: Literal["v1", "v2"] = "v1"
     kind: RunKind = "input"
     priority: int | None = None
+    trusted: bool = True
     actor: str = "system"
     caller: Mapping[str, Any] | None = None
     via: str = "api"
+
+
+def user_request(request: RunRequest, channels: frozenset[str]) -> RunRequest:
+    """Return the request of a caller who may speak for themselves only.
+
+    Raises:
+        InvalidValueError: a message is not the user's.
+    """
+    return replace(
+        request,
+        input=from_user(request.input, channels, pointer="/input"),
+        command=request.command and command_from_user(request.command, channels),
+    )
 
 
 def run_kwargs(request: RunRequest, assistant: Assistant, *, resumes: bool) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from engine.errors import ConflictError, NotFoundError, ThreadBusyError
 from engine.limits import QueueGuard
 from engine.runs.cancellation import Cancellation
 from engine.runs.ports import Answers, GateBook
-from engine.runs.request import RunRequest, run_kwargs
+from engine.runs.request import RunRequest, run_kwargs, user_request
 from engine.runs.run import PRIORITY, Run, RunKind
 from engine.values import MAX_METADATA_BYTES, check_size, jsonb
 from engine.webhooks import WebhookPolicy, check_headers
@@ -54,8 +54,11 @@ class Submission(Cancellation):
         if not resumes:
             await self.guard.check(connection)
         assistant = await self.assistants.resolve(connection, request.assistant_id)
+        registry = self.assistants.registry
         if not command:  # a command wins over the input beside it
-            self.assistants.registry.check_input(assistant.graph_id, request.input)
+            registry.check_input(assistant.graph_id, request.input)
+        if not request.trusted:
+            request = user_request(request, registry.message_channels(assistant.graph_id))
         thread_id = await self._thread(connection, request, resumes=resumes)
         answers: Answers | None = None
         if resumes:

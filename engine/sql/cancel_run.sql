@@ -4,6 +4,10 @@ SET
     status = CASE WHEN fresh THEN 'cancelled' ELSE runs.status END,
     finished_at = CASE WHEN fresh THEN clock_timestamp() ELSE runs.finished_at END,
     cancel_action = CASE WHEN runs.cancel_action = 'rollback' THEN 'rollback' ELSE %(action)s END,
+    kwargs = CASE
+        WHEN %(reason)s::text IS NULL THEN kwargs
+        ELSE kwargs || jsonb_build_object('cancel_reason', %(reason)s::text)
+    END,
     not_before = least(runs.not_before, clock_timestamp()),
     updated_at = clock_timestamp()
 FROM (

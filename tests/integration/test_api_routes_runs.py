@@ -399,6 +399,38 @@ async def test_a_queued_run_is_cancelled_and_then_there_is_nothing_to_cancel(fro
     assert (first.status_code, status, second.status_code) == (204, "interrupted", 404)
 
 
+async def test_a_run_keeps_why_it_was_cancelled(front):
+    thread_id = await front.thread()
+    run_id = (await front.client.post(f"/threads/{thread_id}/runs", json=talk())).json()["run_id"]
+    path = f"/threads/{thread_id}/runs/{run_id}"
+
+    unfit = {"reason": "taken", "action": "rollback"}
+    refused = await front.client.post(f"{path}/cancel", params=unfit)
+    await front.client.post(f"{path}/cancel", params={"reason": "taken"})
+    run = (await front.client.get(path)).json()
+
+    assert refused.status_code == 422
+    assert "/query/reason" in refused.json()["detail"]
+    assert run["cancel_reason"].startswith("taken:")
+
+
+async def test_a_client_that_comes_back_must_mean_the_run_it_names(api):
+    thread_id = await api.thread()
+    await api.client.post(f"/threads/{thread_id}/runs/wait", json=talk())
+    listed = await commanded(api, thread_id, "state.listCheckpoints")
+    head, *_, start = [checkpoint["id"] for checkpoint in listed["result"]["checkpoints"]]
+    run = await api.client.post(
+        f"/threads/{thread_id}/runs", json=talk(checkpoint_id=start, stream_resumable=True)
+    )
+    path = f"/threads/{thread_id}/runs/{run.json()['run_id']}/stream"
+
+    same = await api.client.get(path, params={"checkpoint_id": start})
+    other = await api.client.get(path, params={"checkpoint_id": head})
+
+    assert (same.status_code, other.status_code) == (200, 422)
+    assert "/query/checkpoint_id" in other.json()["detail"]
+
+
 async def test_a_running_run_is_cancelled_and_rolled_back(api):
     thread_id = await api.thread()
     run_id = (
@@ -558,13 +590,17 @@ async def test_a_body_beyond_the_limit_is_refused_unread(front):
     assert response.status_code == 413
 
 
-async def test_json_that_calls_itself_text_is_read(front):
+@pytest.mark.parametrize(
+    "content_type",
+    ["text/plain;charset=UTF-8", pytest.param("application/x-www-form-urlencoded", id="curl -d")],
+)
+async def test_json_by_another_name_is_read(front, content_type):
     thread_id = await front.thread()
 
     response = await front.client.post(
         f"/threads/{thread_id}/runs",
         content=json.dumps(talk()),
-        headers={"content-type": "text/plain;charset=UTF-8"},
+        headers={"content-type": content_type},
     )
 
     assert response.status_code == 200
@@ -747,13 +783,47 @@ async def test_a_failed_run_ends_its_lifecycle_with_the_error(api):
         ("run.start", {"assistant_id": "nobody"}, "invalid_argument"),
         ("run.start", {"assistant_id": "talk", "surprise": 1}, "invalid_argument"),
         ("run.stop", {}, "unknown_command"),
-        ("state.fork", {}, "not_supported"),
+        ("input.inject", {}, "not_supported"),
+        ("state.fork", {}, "invalid_argument"),
     ],
 )
 async def test_a_command_that_cannot_be_done_says_why(front, method, params, code):
     answer = await commanded(front, str(uuid4()), method, **params)
 
     assert (answer["type"], answer["error"]) == ("error", code)
+
+
+async def test_the_state_is_read_listed_and_forked_over_the_protocol(api):
+    thread_id = await api.thread()
+    await api.client.post(f"/threads/{thread_id}/runs/wait", json=talk(input=said(ask=True)))
+
+    state = (await commanded(api, thread_id, "state.get", keys=["messages"]))["result"]
+    listed = (await commanded(api, thread_id, "state.listCheckpoints", limit=2))["result"]
+    start = listed["checkpoints"][-1]["id"]
+    fork = await commanded(api, thread_id, "state.fork", checkpoint_id=start)
+    missing = await commanded(api, thread_id, "state.fork", checkpoint_id=str(uuid4()))
+    elsewhere = await commanded(api, thread_id, "state.get", namespace=["nowhere"])
+
+    assert list(state["values"]) == ["messages"]
+    assert state["checkpoint"]["id"] == listed["checkpoints"][0]["id"]
+    assert fork["result"]["thread_id"] == thread_id
+    assert missing["error"] == "no_such_checkpoint"
+    assert elsewhere["error"] == "no_such_namespace"
+
+
+async def test_the_tree_shows_the_subgraph_that_waits(api):
+    thread_id = await api.thread()
+    body = {"assistant_id": "nested", "input": {"text": "ok?"}}
+    await api.client.post(f"/threads/{thread_id}/runs/wait", json=body)
+
+    tree = (await commanded(api, thread_id, "agent.getTree"))["result"]["tree"]
+    other = await commanded(api, thread_id, "agent.getTree", run_id=str(uuid4()))
+
+    (child,) = tree["children"]
+    assert (tree["graph_name"], tree["status"]) == ("nested", "interrupted")
+    assert (child["graph_name"], child["status"]) == ("child", "interrupted")
+    assert child["namespace"][0].startswith("child:")
+    assert other["error"] == "no_such_run"
 
 
 async def test_a_channel_that_does_not_exist_is_refused(front):
