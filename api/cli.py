@@ -1,6 +1,5 @@
 """The `holdfast` command line: `main()` and the commands that run a process of the server."""
 
-import logging
 import signal
 import sys
 from importlib.metadata import version
@@ -11,6 +10,7 @@ import typer
 
 from api.commands import documents, new, project, prune, reviews, threads
 from api.commands.server import CommandError
+from api.logs import set_up_logging
 from api.settings import Settings, load_settings
 from api.startup import check_exposure, listen, migrated_database
 from engine.errors import ConfigurationError
@@ -158,7 +158,5 @@ def _config_path() -> Path:
 
 def _settings(**overrides: object) -> Settings:
     settings = load_settings(**overrides)
-    logging.basicConfig(
-        level=settings.log_level.upper(), format="%(asctime)s %(levelname)s %(name)s %(message)s"
-    )
+    set_up_logging(settings.log_level)
     return settings
