@@ -334,8 +334,9 @@ def _compiled(made: Any, graph_id: str) -> Graph:
         raise ConfigurationError(f"the factory returned a {type(made).__name__}, not a graph")
     if made.name == "LangGraph":
         # `made.copy` would forget which classes the graph's schemas allow in checkpoints.
-        made = copy.copy(made)
-        made.name = graph_id
+        named: Graph = copy.copy(made)
+        named.name = graph_id
+        return named
     return made
 
 
