@@ -36,7 +36,7 @@ async def welcome(settings: Settings, project: Project, address: str) -> None:
         samples = project.holdfast.samples if settings.samples else []
         if samples and await client.threads.count() == 0:
             names = await asyncio.gather(
-                *(_submit(client, entry.graph_id, project.folder / entry.file) for entry in samples)
+                *(_submit(client, entry.graph_id, project.locate(entry.file)) for entry in samples)
             )
             lines += ["", f"{len(names)} sample documents were submitted: {', '.join(names)}"]
         lines += ["", *await _waiting(address, can_submit=project.holdfast.submit is not None)]

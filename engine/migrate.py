@@ -44,11 +44,19 @@ ENGINE = Migrations(component="engine", folder=Path(__file__).parent / "migratio
 def project_migrations(project: Project) -> list[Migrations]:
     """Return the migrations of the project's own tables."""
     return [
-        Migrations(component=folder.relative_to(project.folder).as_posix(), folder=folder)
-        if folder.is_relative_to(project.folder)
-        else Migrations(component=folder.as_posix(), folder=folder)
-        for folder in project.migration_folders
+        Migrations(component=_component(entry, project), folder=project.locate(entry))
+        for entry in project.holdfast.migrations
     ]
+
+
+def _component(entry: str, project: Project) -> str:
+    # The same for a folder and for the package that it is installed as.
+    package, colon, inside = entry.partition(":")
+    if colon:
+        return f"{package.replace('.', '/')}/{inside}"
+    folder = project.locate(entry)
+    inside_project = folder.is_relative_to(project.folder)
+    return (folder.relative_to(project.folder) if inside_project else folder).as_posix()
 
 
 def project_store_dims(project: Project) -> int | None:
