@@ -331,13 +331,15 @@ class Attempt:
             return Ending(status=status or "succeeded", error=error, rolled_back=rolled_back)
         pending, interrupts = questions_of(snapshot)
         output = self._outcome.output()
+        if output is None and (status is not None or self.claim.recovered):
+            output = snapshot.values
         return Ending(
             status=status or ("interrupted" if snapshot.next else "succeeded"),
             error=error,
             rolled_back=rolled_back,
             state_known=True,
             values=snapshot.values,
-            output=snapshot.values if output is None else output,
+            output=output,
             interrupts=interrupts,
             pending=pending,
         )
