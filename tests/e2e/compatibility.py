@@ -1,8 +1,9 @@
 """Write docs/compatibility.md: each operation, field and client method with the test behind it.
 
-`make compatibility` runs the client suites against a server, asks the server after each test which
-operations it answered, and writes down what was seen. Nothing in the table is typed by hand: an
-operation without a test, or a test that fails, shows as such.
+`make compatibility` runs the client suites against a server, and the suites that have servers of
+their own, notes after each test which operations were answered, and writes down what was seen.
+Nothing in the table is typed by hand: an operation without a test, or a test that fails, shows as
+such.
 """
 
 import ast
@@ -17,6 +18,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tests.e2e.differential.differences import DIFFERENCES, REMOTE_LIMITS
+
 PROJECT = Path(__file__).resolve().parents[2]
 SUITES = (
     "tests/e2e/test_sdk_python.py",
@@ -28,14 +31,15 @@ SUITES = (
     "tests/e2e/test_a2a.py",
     "tests/e2e/test_operations.py",
 )
-# Read, not run: they have servers of their own, and prove refusals and what no client sends.
-READ_SUITES = tuple(
+# They have servers of their own, and prove refusals and what no client sends.
+OWN_SUITES = tuple(
     str(path.relative_to(PROJECT))
     for path in sorted((PROJECT / "tests/integration").glob("test_api_*.py"))
 )
-FIELD_SUITES = (*SUITES, *READ_SUITES)
+FIELD_SUITES = (*SUITES, *OWN_SUITES)
 REFUSALS = "test_a_field_that_is_not_honoured_is_refused_by_its_name"
 JAVASCRIPT = PROJECT / "tests/e2e/js/sdk.test.mjs"
+SCRIPTS = PROJECT / "tests/e2e/differential/scripts.py"
 OUTPUT = PROJECT / "docs/compatibility.md"
 GROUPS = ("assistants", "threads", "runs", "crons", "store")
 SHOWN_TESTS = 2
@@ -46,18 +50,25 @@ OWN_TAGS = frozenset({"reviews", "signals", "links", "console", "people", "healt
 
 def main() -> int:
     """Run the suites, write the table, fail if a suite failed."""
+    failures, own = run_suites(OWN_SUITES)
+    more_failures, record = run_suites(SUITES)
+    record["served"] |= own["served"]
+    OUTPUT.write_text("\n".join(document(record)) + "\n")
+    print(f"wrote {OUTPUT.relative_to(PROJECT)}")
+    return failures or more_failures
+
+
+def run_suites(suites: Sequence[str]) -> tuple[int, dict[str, Any]]:
+    """Run suites; return the exit code and which operations were answered during each test."""
     with tempfile.TemporaryDirectory() as folder:
         seen = Path(folder) / "seen.json"
         done = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", *SUITES],
+            [sys.executable, "-m", "pytest", "-q", *suites],
             cwd=PROJECT,
             env={**os.environ, "HOLDFAST_COMPATIBILITY": str(seen)},
             check=False,
         )
-        record = json.loads(seen.read_text())
-    OUTPUT.write_text("\n".join(document(record)) + "\n")
-    print(f"wrote {OUTPUT.relative_to(PROJECT)}")
-    return done.returncode
+        return done.returncode, json.loads(seen.read_text())
 
 
 def document(record: Mapping[str, Any]) -> Iterator[str]:
@@ -69,8 +80,8 @@ def document(record: Mapping[str, Any]) -> Iterator[str]:
             served[(method, path)].append(test)
     yield "# Compatibility"
     yield ""
-    yield "Written by `make compatibility`: it runs the client suites against a server and asks the"
-    yield "server after each test which operations it answered. Do not edit by hand."
+    yield "Written by `make compatibility`: it runs the suites and notes after each test which"
+    yield "operations were answered. Do not edit by hand."
     yield ""
     yield "Clients: " + ", ".join(f"{name} {version}" for name, version in versions()) + "."
     yield ""
@@ -92,6 +103,44 @@ def document(record: Mapping[str, Any]) -> Iterator[str]:
     yield "## Client methods"
     yield ""
     yield from methods_table()
+    yield ""
+    yield from graphs_section()
+
+
+def graphs_section() -> Iterator[str]:
+    """Yield what is the same for a graph as in plain LangGraph, and what is not."""
+    yield "## Graphs"
+    yield ""
+    yield "Each of these is a script of `tests/e2e/differential`, played in one process with"
+    yield "LangGraph's own Postgres checkpointer, over HTTP, and through RemoteGraph. States,"
+    yield "histories, questions, streams and errors come out the same."
+    yield ""
+    for title, names in scripts():
+        told = "; ".join(name.replace("_", " ") for name in names)
+        yield f"- **{title}**: {told}."
+    yield ""
+    yield "A server that is killed in the middle of a fan-out, of a subgraph or of an"
+    yield "entrypoint's task, before and after a question, ends with the same states and histories."
+    yield ""
+    yield "RemoteGraph itself leaves out some of it, whichever server it talks to:"
+    yield ""
+    yield from (f"- {limit}." for limit in REMOTE_LIMITS)
+    yield ""
+    yield "### What is different, and why"
+    yield ""
+    yield "| here | why |"
+    yield "|---|---|"
+    yield from (f"| {_cell(here)} | {_cell(why)} |" for here, why in DIFFERENCES)
+
+
+def scripts() -> list[tuple[str, list[str]]]:
+    """Return the scripts' names by the titles above them in their file."""
+    text = SCRIPTS.read_text()
+    chapters = re.split(r"^# (.+)$", text, flags=re.MULTILINE)[1:]
+    return [
+        (title, re.findall(r"^async def (\w+)\(world", body, re.MULTILINE))
+        for title, body in zip(chapters[::2], chapters[1::2], strict=True)
+    ]
 
 
 def versions() -> list[tuple[str, str]]:
@@ -115,7 +164,7 @@ def operations_table(
         for method, operation in item.items():
             if bool(OWN_TAGS & set(operation.get("tags", ()))) is not own:
                 continue
-            tests = served.get((method.upper(), path), []) or naming(method, path)
+            tests = served.get((method.upper(), path), [])
             summary = str(operation.get("description", "")).split("\n")[0]
             yield (
                 f"| `{method.upper()} {path}` | {_cell(summary)} | {len(tests) or 'none yet'} |"
@@ -202,18 +251,6 @@ def sent_words() -> dict[str, list[str]]:
     for field in re.findall(r"^        \(\"(\w+)\", ", refused, re.MULTILINE):
         words[field].append(REFUSALS)
     return words
-
-
-def naming(method: str, path: str) -> list[str]:
-    """Return the tests with servers of their own that call an operation."""
-    address = re.sub(r"\\\{[^}]*\\\}", r"[^\"'\\s?]+?", re.escape(path))
-    call = re.compile(rf"\.{method.lower()}\(\s*f?[\"']{address}[\"'?]")
-    return [
-        name
-        for suite in READ_SUITES
-        for name, source in functions(PROJECT / suite).items()
-        if call.search(source)
-    ]
 
 
 def _tests(tests: Sequence[str]) -> str:
