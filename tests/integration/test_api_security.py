@@ -1,12 +1,16 @@
 """Attacks on what the project's `auth` keeps apart, over the whole application."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi.routing import APIRoute
+
+from api.auth import PUBLIC_PATHS
 
 GRAPHS = Path(__file__).resolve().parents[1] / "graphs"
 AUTH = f"{GRAPHS}/auth.py:auth"
@@ -200,3 +204,30 @@ async def test_a_key_of_one_user_is_none_of_another(guarded: Any) -> None:
 
     first, second = (answer.json()["thread_id"] for answer in answers)
     assert first != second
+
+
+def routes_of(app: Any) -> set[tuple[str, str]]:
+    """Return method and path of every route."""
+    found: set[tuple[str, str]] = set()
+    pending = list(app.routes)
+    while pending:
+        route = pending.pop()
+        inner = getattr(route, "original_router", None)
+        pending += inner.routes if inner is not None else []
+        if isinstance(route, APIRoute):
+            found |= {(method, route.path) for method in route.methods}
+    return found
+
+
+async def test_no_route_but_the_public_ones_answers_a_stranger(guarded: Any) -> None:
+    routes = routes_of(guarded.app)
+
+    answered = {
+        path: answer.status_code
+        for method, path in sorted(routes)
+        if (answer := await guarded.http.request(method, re.sub(r"\{[^}]+\}", "x", path)))
+        and answer.status_code != 401
+    }
+
+    assert len(routes) > 100
+    assert set(answered) <= PUBLIC_PATHS

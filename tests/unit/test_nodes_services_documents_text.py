@@ -517,3 +517,11 @@ def test_a_line_is_read_as_far_as_a_page_is_wide(sign):
     assert read_text(f"{ONE_LINE_LABELS}\n{endless}\n") == read_text(
         f"{ONE_LINE_LABELS}\n{endless[:1_000]}\n"
     )
+
+
+@pytest.mark.parametrize("signs", ["0.", "1,"])
+def test_numbers_without_end_are_tried_once(signs):
+    # From each of its digits anew it would take a minute.
+    rows = f"{signs * 480}\n" * 290
+
+    assert read_text(f"{ONE_LINE_LABELS}\n{rows}")["currency"] == "USD"

@@ -65,7 +65,11 @@ _ACCOUNTING_CODES = frozenset(
 )
 """Codes that nobody is paid in; a Swiss company's number begins with one of them."""
 _CODE = "|".join(sorted(CURRENCIES.keys() - _ACCOUNTING_CODES))
-_CODED = re.compile(rf"(?<![A-Za-z])({_CODE})\s?[-(]?\d|(?<!\w)\d[\d.,']*\s?({_CODE})(?![A-Za-z])")
+_CODED = re.compile(
+    # A number is tried once, from its first digit to its last.
+    rf"(?<![A-Za-z])({_CODE})\s?[-(]?\d"
+    rf"|(?<!\w)(?<!\d[.,'])\d[\d.,']*+\s?({_CODE})(?![A-Za-z])"
+)
 _NAMED = re.compile(
     rf"\b(?:currency|währung|valuta|munteenheid|devise|monnaie)\b[^A-Za-z\n]{{0,20}}({_CODE})\b",
     re.IGNORECASE,
