@@ -194,14 +194,18 @@ def _step(
     number = metadata.get("step")
     tasks = parent["tasks"] if parent else ()
     took, waited = _times(at, parent, begun.get(str(run_id)))
-    gap = parent is None and bool(state["parent_checkpoint_id"])
+    source = str(metadata.get("source", ""))
+    # The pruner cuts the way back to what it removed; a number tells that there was something.
+    first = 0 if source == "update" else FIRST_STEP
+    numbered = isinstance(number, int) and number > first
+    gap = parent is None and (bool(state["parent_checkpoint_id"]) or numbered)
     changes = difference(parent["values"] if parent else {}, state["values"]) if not gap else []
     names = Counter(task["name"] for task in tasks if task["name"] != "__start__")
     by_loop = metadata.get("source") == "loop"
     return Step(
         checkpoint_id=str(state["checkpoint_id"]),
         number=number,
-        source=str(metadata.get("source", "")),
+        source=source,
         run_id=run_id,
         at=at,
         nodes=names if by_loop else {},

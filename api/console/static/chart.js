@@ -19,6 +19,16 @@
     return color;
   };
 
+  // Moments in UTC, as everywhere on these pages: the day, the minute or the second, as the ticks are apart.
+  const two = (number) => String(number).padStart(2, "0");
+  const moment = (seconds, apart) => {
+    const at = new Date(seconds * 1000);
+    const day = `${two(at.getUTCMonth() + 1)}-${two(at.getUTCDate())}`;
+    const minute = `${two(at.getUTCHours())}:${two(at.getUTCMinutes())}`;
+    if (apart >= 86400) return day;
+    return apart >= 60 ? minute : `${minute}:${two(at.getUTCSeconds())}`;
+  };
+
   const draw = (place) => {
     const told = JSON.parse(place.dataset.chart);
     const axis = { stroke: token("quiet"), grid: { stroke: token("line"), width: 1 }, ticks: { stroke: token("line"), width: 1 }, font: "12px system-ui, sans-serif" };
@@ -45,13 +55,14 @@
       width: place.clientWidth,
       height: HEIGHT,
       plugins: [sweeps],
-      axes: [axis, { ...axis, size: 70, values: (_, ticks) => ticks.map(size) }],
+      tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
+      axes: [{ ...axis, values: (_, ticks, __, ___, apart) => ticks.map((tick) => moment(tick, apart)) }, { ...axis, size: 70, values: (_, ticks) => ticks.map(size) }],
       scales: { y: { range: (_, low, high) => [0, high * 1.1 || 1] } },
       series: [
-        { label: "At" },
-        { label: "Size", stroke: accent, width: 2, fill: token("accent-wash"), value: (_, bytes) => size(bytes) },
-        { label: "Dead part", stroke: token("bad"), width: 2, value: (_, bytes) => size(bytes) },
-        { label: "Without pruning", stroke: token("warn"), width: 2, dash: [6, 4], value: (_, bytes) => size(bytes) },
+        { label: "At", value: (_, seconds) => (seconds == null ? "–" : `${moment(seconds, 86400)} ${moment(seconds, 1)}`) },
+        { label: "Size", stroke: accent, width: 2, points: { show: false }, fill: token("accent-wash"), value: (_, bytes) => size(bytes) },
+        { label: "Dead part", stroke: token("bad"), width: 2, points: { show: false }, value: (_, bytes) => size(bytes) },
+        { label: "Without pruning", stroke: token("warn"), width: 2, points: { show: false }, dash: [6, 4], value: (_, bytes) => size(bytes) },
       ],
     }, [told.at, told.size, told.dead, told.unpruned], place);
     new ResizeObserver(() => { if (place.clientWidth) chart.setSize({ width: place.clientWidth, height: HEIGHT }); }).observe(place);
