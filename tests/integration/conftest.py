@@ -1,7 +1,9 @@
 """What the integration tests share: a room with open questions and everything that answers them."""
 
+import json
+import os
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from langgraph_sdk.client import LangGraphClient
 
 from api.app import create_app
@@ -273,3 +276,44 @@ async def api(open_api: Callable[..., AbstractAsyncContextManager[Api]]) -> Asyn
     """Return the application with the tests' graphs, in one process and without a worker."""
     async with open_api() as opened:
         yield opened
+
+
+# What `make compatibility` asks for
+
+
+@pytest.fixture(scope="session")
+def compatibility_record() -> Iterator[dict[str, Any] | None]:
+    """Collect what each test had a server in this process do."""
+    path = os.environ.get("HOLDFAST_COMPATIBILITY")
+    record: dict[str, Any] | None = {"served": {}} if path else None
+    yield record
+    if path:
+        Path(path).write_text(json.dumps(record))
+
+
+@pytest.fixture(autouse=True)
+def operations_served(
+    request: pytest.FixtureRequest,
+    compatibility_record: dict[str, Any] | None,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[None]:
+    """Note the operations that were answered well during a test that passed."""
+    if compatibility_record is None:
+        yield
+        return
+    answered: set[tuple[str, str]] = set()
+    handle = APIRoute.handle
+
+    async def noting(route: APIRoute, scope: Any, receive: Any, send: Any) -> None:
+        async def noted(message: Any) -> None:
+            if message["type"] == "http.response.start" and message["status"] < 300:
+                answered.add((scope["method"], route.path_format))
+            await send(message)
+
+        await handle(route, scope, receive, noted)
+
+    monkeypatch.setattr(APIRoute, "handle", noting)
+    failures = request.session.testsfailed
+    yield
+    if request.session.testsfailed == failures:
+        compatibility_record["served"][request.node.nodeid] = sorted(answered)
