@@ -52,6 +52,8 @@ async def examine(engine: Engine, jobs: Sequence[Mapping[str, Any]]) -> dict[str
             "poisoned_threads": await look.poisoned(),
             "dead_messages": await engine.outbox.list("dead", limit=20),
             "outbox": await engine.outbox.counts(),
+            # Kept elsewhere, it shows a log that was cut short or written anew.
+            "audit_head": await _audit_head(engine),
         }
     except (OverloadedError, psycopg.Error, psycopg_pool.PoolTimeout) as error:
         return {"ok": False, "problems": [*found, str(error)], **report}
@@ -72,3 +74,8 @@ async def examine(engine: Engine, jobs: Sequence[Mapping[str, Any]]) -> dict[str
     if late:
         found.append(f"the clock is late with {', '.join(late)}")
     return {"ok": not found, "problems": found, **report}
+
+
+async def _audit_head(engine: Engine) -> dict[str, Any] | None:
+    newest = await engine.audit.list(limit=1)
+    return {"seq": newest[0].seq, "hash": newest[0].hash} if newest else None

@@ -231,3 +231,31 @@ async def test_no_route_but_the_public_ones_answers_a_stranger(guarded: Any) -> 
 
     assert len(routes) > 100
     assert set(answered) <= PUBLIC_PATHS
+
+
+async def test_a_stranger_is_not_told_what_is_wrong_inside(
+    open_api: OpenApi, tmp_path: Path
+) -> None:
+    config = write_project(tmp_path)
+    content = json.loads(config.read_text())
+    content["graphs"]["broken"] = "./secret_place.py:graph"
+    config.write_text(json.dumps(content))
+    async with open_api(config) as api:
+        told = await api.http.get("/info")
+        health = await api.http.get("/healthz", **as_user("root"))
+
+    assert (told.status_code, told.json()["failures"]) == (200, {})
+    assert "broken" in health.json()["failed_graphs"]
+
+
+async def test_the_end_of_the_audit_log_is_told_so_that_it_can_be_kept_elsewhere(
+    guarded: Any,
+) -> None:
+    thread_id = await thread_of(guarded, "root")
+    await guarded.http.delete(f"/threads/{thread_id}", **as_user("root"))
+
+    health = await guarded.http.get("/healthz", **as_user("root"))
+
+    (newest,) = await guarded.engine.audit.list(limit=1)
+    assert health.json()["audit_head"] == {"seq": newest.seq, "hash": newest.hash}
+    assert (await guarded.engine.audit.verify()).head_hash == newest.hash

@@ -2,7 +2,7 @@ import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse
+from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from api.middleware import KnownHosts, SameOrigin, SecurityHeaders
@@ -43,6 +43,18 @@ async def test_every_answer_forbids_framing_and_sniffing(client: httpx.AsyncClie
 
     assert response.headers["X-Frame-Options"] == "DENY"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+async def test_data_is_kept_by_no_browser_and_no_proxy() -> None:
+    async def data(request: Request) -> JSONResponse:
+        return JSONResponse({})
+
+    app = SecurityHeaders(Starlette(routes=[Route("/", data), Route("/page", _answer)]))
+    transport = httpx.ASGITransport(app=app)
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        answers = [await client.get(path) for path in ("/", "/page")]
+
+    assert [answer.headers.get("Cache-Control") for answer in answers] == ["no-store", None]
 
 
 async def _ask_by(host: str, *allowed: str) -> httpx.Response:
