@@ -4,7 +4,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.console.forms import PRESENT, Field, FormError, fields, parse
+from api.console.forms import (
+    MAX_ROWS,
+    PRESENT,
+    Field,
+    FormError,
+    fields,
+    free_answer,
+    overview,
+    parse,
+)
 
 ORDER = {
     "type": "object",
@@ -124,3 +133,56 @@ def test_every_schema_and_value_has_a_form(schema: dict[str, Any], value: Any) -
     shown = fields(schema, value)
 
     assert all(isinstance(one, Field) for one in shown)
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("blue", "blue"),
+        (" the second ", "the second"),
+        ("42", 42),
+        ("true", True),
+        ('{"colour": "blue"}', {"colour": "blue"}),
+        ('"42"', "42"),
+        ("{no json", "{no json"),
+    ],
+)
+def test_a_free_answer_is_json_where_it_can_be_and_text_otherwise(text: str, value: Any) -> None:
+    assert free_answer(text) == value
+
+
+def test_a_free_answer_must_say_something() -> None:
+    with pytest.raises(FormError, match="must say something"):
+        free_answer(" \n")
+
+
+def test_a_table_too_long_for_a_form_is_refused_rather_than_cut() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "lines": {
+                "type": "array",
+                "items": {"type": "object", "properties": {"item": {"type": "string"}}},
+            }
+        },
+    }
+    form = {f"/lines/{index}/item": "x" for index in range(MAX_ROWS + 1)}
+
+    with pytest.raises(FormError, match="may have 5,000 rows"):
+        parse(schema, form, {"lines": []})
+
+
+def test_a_field_is_told_in_one_line_whatever_it_holds() -> None:
+    schema = {
+        "type": "object",
+        "properties": {
+            "lines": {
+                "type": "array",
+                "items": {"type": "object", "properties": {"item": {"type": "string"}}},
+            }
+        },
+    }
+
+    (lines,) = fields(schema, {"lines": [{"item": "desk"}, {"item": "lamp"}]})
+
+    assert overview(lines) == "2: desk; lamp"

@@ -2,7 +2,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from api.console.timeline import Change, Usage, difference, steps, trimmed, usage
+from api.console.timeline import Change, Usage, difference, executions, steps, trimmed, usage
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,43 @@ def test_checkpoints_that_were_pruned_are_a_counted_gap() -> None:
 
     assert (rows[0].gap, rows[0].pruned) == (True, 9)
     assert not rows[1].gap
+
+
+def test_a_beginning_that_was_cut_off_is_a_gap_too() -> None:
+    cut = state(7, "07.000", {}, parent_checkpoint_id=None)
+    made_by_an_update = state(0, "00.000", {}, parent_checkpoint_id=None)
+    made_by_an_update["metadata"]["source"] = "update"
+
+    assert steps([cut], [])[0].gap
+    assert not steps([made_by_an_update], [])[0].gap
+
+
+def test_a_task_that_failed_and_came_through_was_retried() -> None:
+    failed = task("order", error="TimeoutError()", result={"amount": 1})
+    history = [state(2, "02.000", {}), state(1, "01.000", {}, tasks=[failed])]
+
+    rows = steps(history, [])
+
+    assert rows[0].retried == ["TimeoutError()"]
+    assert rows[1].errors == ["TimeoutError()"]
+
+
+def test_what_a_node_did_is_told_with_the_state_it_was_given() -> None:
+    history = [
+        state(2, "02.000", {"amount": 2}, tasks=[task("order")]),
+        state(1, "01.000", {"amount": 1}, tasks=[task("draft", result={"amount": 2})]),
+    ]
+    rows = steps(history, [])
+
+    (drafted,) = executions(history, rows, "draft")
+    (ordering,) = executions(history, rows, "order")
+
+    assert (drafted.before, drafted.results, drafted.checkpoint_id) == (
+        {"amount": 1},
+        [{"amount": 2}],
+        "c2",
+    )
+    assert ordering.step is None
 
 
 def test_tokens_and_cost_are_added_up_where_messages_tell_them() -> None:
