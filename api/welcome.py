@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 from langgraph_sdk import get_client
 from langgraph_sdk.client import LangGraphClient
+from langsmith.utils import tracing_is_enabled
 
 from api.commands.server import command
 from api.settings import Settings
@@ -24,14 +25,7 @@ SAMPLE_USER = "holdfast"
 async def welcome(settings: Settings, project: Project, address: str) -> None:
     """Submit the sample documents on a first start, then print where everything is."""
     client = get_client(url=address)
-    lines = [
-        f"Holdfast serves {address}  (Ctrl-C stops it)",
-        "",
-        f"  reviews   {address}/console",
-        f"  API       {address}/docs",
-    ]
-    if settings.database_url is None:
-        lines.append(f"  data      {data_directory(settings)}")
+    lines = headline(settings, address)
     try:
         samples = project.holdfast.samples if settings.samples else []
         if samples and await client.threads.count() == 0:
@@ -44,6 +38,23 @@ async def welcome(settings: Settings, project: Project, address: str) -> None:
         lines += ["", f"the sample documents could not be submitted: {error}"]
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
+
+
+def headline(settings: Settings, address: str) -> list[str]:
+    """Return where everything is, and where the data goes."""
+    lines = [
+        f"Holdfast serves {address}  (Ctrl-C stops it)",
+        "",
+        f"  reviews   {address}/console",
+        f"  API       {address}/docs",
+    ]
+    if settings.database_url is None:
+        lines.append(f"  data      {data_directory(settings)}")
+    if tracing_is_enabled():
+        lines.append(
+            "  tracing   runs and their documents go to LangSmith (LANGSMITH_TRACING is set)"
+        )
+    return lines
 
 
 async def _submit(client: LangGraphClient, graph_id: str, file: Path) -> str:
