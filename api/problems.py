@@ -54,6 +54,7 @@ STATUS_AND_CODE: Mapping[type[EngineError], tuple[int, str]] = {
     ConfigurationError: (500, "configuration"),
     EngineError: (500, "engine"),
 }
+DATABASE_RETRY_SECONDS = 2
 IN_FLIGHT_RETRY_SECONDS = 1
 
 
@@ -128,6 +129,18 @@ def install(app: FastAPI) -> None:
         # A value that passed every check and still fits no column: the caller's, all the same.
         reason = error.diag.message_primary or type(error).__name__
         return problem(422, "invalid-value", f"a value cannot be stored: {reason}")
+
+    @app.exception_handler(psycopg.OperationalError)
+    async def database_away(request: Request, error: psycopg.OperationalError) -> JSONResponse:
+        # It is down, full, or too slow. Whether a commit got through nobody knows: the same
+        # request with the same Idempotency-Key finds out.
+        log.warning("database_unavailable", extra={"path": request.url.path, "error": str(error)})
+        return problem(
+            503,
+            "database-unavailable",
+            "the database does not answer; send the request again, with the same Idempotency-Key",
+            headers={"Retry-After": str(DATABASE_RETRY_SECONDS)},
+        )
 
     @app.exception_handler(Exception)
     async def unexpected_error(request: Request, error: Exception) -> JSONResponse:

@@ -81,7 +81,7 @@ async def race(place: Place, *, gates: int, seed: int) -> Race:
     """Open the gates, race for them, and check what came of it."""
     result = Race(gates=gates)
     began = time.monotonic()
-    async with _servers(place) as clients:
+    async with serving(place, SERVERS) as clients:
         await _ask(place, clients, gates)
         rows = await asyncio.to_thread(_rows, place, OPEN_GATES)
         if len(rows) != gates:
@@ -203,9 +203,9 @@ def _rows(place: Place, query: str) -> list[dict[str, Any]]:
 
 
 @asynccontextmanager
-async def _servers(place: Place) -> AsyncIterator[list[httpx.AsyncClient]]:
-    """Yield clients of servers that share the database."""
-    ports = [_free_port() for _ in range(SERVERS)]
+async def serving(place: Place, count: int) -> AsyncIterator[list[httpx.AsyncClient]]:
+    """Yield clients of so many servers, processes that share the database."""
+    ports = [_free_port() for _ in range(count)]
     processes = [_serve(place, port) for port in ports]
     clients = [
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", timeout=60.0) for port in ports

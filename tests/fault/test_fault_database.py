@@ -17,6 +17,7 @@ from engine.runtime import open_engine
 from tests.fault.chaos import fresh_server, plan_of
 from tests.fault.checker import check
 from tests.fault.processes import Place, Worker, note, options
+from tests.fault.race import serving
 from tests.fault.servers import CrashingPostgres, Proxy
 from tests.fault.storm import storm
 from tests.fault.world import WORLD_VARIABLE
@@ -124,6 +125,25 @@ def test_a_deadline_that_passes_while_everything_is_down_fires_once_at_the_start
     assert values["answers"] == ["w0:1=expired by None"]
     assert _all(place, "SELECT count(*) FROM holdfast.runs WHERE kind = 'resume'") == [(1,)]
     assert found.sound, found.summary()
+
+
+async def test_while_the_database_is_away_requests_are_told_to_come_back_and_then_are_done(
+    crashing: tuple[CrashingPostgres, Place],
+) -> None:
+    server, place = crashing
+    body = {"assistant_id": "work", "input": {"label": "w", "steps": 1}}
+    headers = {"Idempotency-Key": "one"}
+    async with serving(place, 1) as (client,):
+        server.crash()
+        refused = done = await client.post("/runs/wait", json=body, headers=headers)
+        server.start()
+
+        async with asyncio.timeout(30):
+            while done.status_code == refused.status_code:  # as a client that obeys does
+                done = await client.post("/runs/wait", json=body, headers=headers)
+
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
+    assert done.json().get("log") == ["w:0"], done.text
 
 
 async def test_a_connection_ended_by_the_server_costs_no_attempt(
