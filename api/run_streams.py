@@ -1,5 +1,6 @@
 """A run's start, its stream, its answer: what threads' and stateless runs have in common."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
@@ -16,8 +17,10 @@ from api.idempotency import REPLAYED_HEADER, idempotent_call
 from api.identity import caller
 from api.schemas.runs import RunCreate
 from api.streams import LateJson, event_stream, frame
-from engine.errors import EngineError, GoneError, InvalidValueError, NotFoundError
+from engine.errors import ConflictError, EngineError, GoneError, InvalidValueError, NotFoundError
 from engine.events import Following, Recorded
+from engine.gates.answers import names_questions
+from engine.idempotency import Call, Replay
 from engine.runs.request import RunRequest
 from engine.runs.run import Run
 from engine.runtime import Engine
@@ -25,6 +28,8 @@ from engine.streaming import NAMESPACE_SEPARATOR
 from engine.wire import to_json
 
 REPLAYED = {REPLAYED_HEADER: "true"}
+# How long an answer waits for the run that asked to end.
+REST_SECONDS = 2.0
 ALWAYS_SHOWN = frozenset({"metadata", "error"})
 
 
@@ -111,14 +116,12 @@ async def start_run(
     )
     wanted = with_headers(wanted, request, engine)
     call = idempotent_call(request, body.model_dump(mode="json", exclude_unset=True), actor)
-    accepted: Run | None = None
-    replay = None
-    async with engine.database.transaction() as connection:
-        replay = await engine.idempotency.begin(connection, call) if call else None
-        if replay is None:
-            accepted = await engine.runs.submit(connection, wanted)
-            if call is not None:
-                await engine.idempotency.finish(connection, call, resource_id=accepted.run_id)
+    try:
+        accepted, replay = await _submit(engine, wanted, call)
+    except ConflictError:
+        if not await _comes_to_rest(engine, wanted):
+            raise
+        accepted, replay = await _submit(engine, wanted, call)
     if accepted is not None:
         return Started(run=accepted)
     earlier = str(replay.resource_id if replay else None)
@@ -128,6 +131,38 @@ async def start_run(
         raise GoneError(
             "the run of this idempotency key is over and was deleted", run_id=earlier
         ) from error
+
+
+async def _submit(
+    engine: Engine, wanted: RunRequest, call: Call | None
+) -> tuple[Run | None, Replay | None]:
+    """Write the run, or find the answer that its idempotency key had before."""
+    pipelined = call is None and not wanted.command
+    async with engine.database.transaction(pipelined=pipelined) as connection:
+        replay = await engine.idempotency.begin(connection, call) if call else None
+        if replay is not None:
+            return None, replay
+        accepted = await engine.runs.submit(connection, wanted)
+        if call is not None:
+            await engine.idempotency.finish(connection, call, resource_id=accepted.run_id)
+        return accepted, None
+
+
+async def _comes_to_rest(engine: Engine, wanted: RunRequest) -> bool:
+    """Wait a little for the run whose question was answered before it was written down.
+
+    A client sees the question in the stream while the run still ends. Only an answer that names
+    its question may wait: any other would be taken for whatever is asked next.
+    """
+    if wanted.thread_id is None or not names_questions((wanted.command or {}).get("resume")):
+        return False
+    try:
+        async with asyncio.timeout(REST_SECONDS):
+            for run in await engine.runs.list(wanted.thread_id, statuses=("running",), limit=1):
+                await engine.runs.wait(run.run_id)
+    except TimeoutError:
+        return False
+    return True
 
 
 def with_headers(wanted: RunRequest, request: Request, engine: Engine) -> RunRequest:
@@ -195,6 +230,9 @@ def stream_run(
     async def frames() -> AsyncIterator[bytes]:
         async for recorded in following:
             if shown.shows(recorded):
+                if recorded.event.event == "error":
+                    # A client goes on at once, without the stream's end: the run has to be over.
+                    await engine.runs.wait(run.run_id)
                 event_id = recorded.seq if resumable else None
                 yield frame(recorded.event.event, recorded.event.data, event_id)
 

@@ -1,5 +1,6 @@
 """Threads: rows beside LangGraph's checkpoints, and whatever concerns both as a whole."""
 
+import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
@@ -27,6 +28,8 @@ SORT_COLUMNS = frozenset({"thread_id", "status", "created_at", "updated_at", "st
 STOP_TIMEOUT = "10s"
 DELETE_BATCH = 100
 DELETE_TIMEOUT = "120s"  # a thread may hold gigabytes
+# Between the end of a run, of which its client knows at once, and the return of its lease.
+LEASE_RETURN_SECONDS = (0.01, 0.05, 0.2, 0.5)
 
 ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
 Scope = Mapping[str, Any]
@@ -444,10 +447,15 @@ class Threads:
         Raises:
             ThreadBusyError: a run is at work on it.
         """
-        cursor = await connection.execute(statement("hold_lease"), self._key(thread_id))
-        (row,) = await cursor.fetchall()
-        if not row["taken"]:
-            raise _busy(thread_id)
+        for pause in (*LEASE_RETURN_SECONDS, None):
+            cursor = await connection.execute(statement("hold_lease"), self._key(thread_id))
+            (row,) = await cursor.fetchall()
+            if row["taken"]:
+                return
+            if row["at_work"] or pause is None:
+                break
+            await asyncio.sleep(pause)
+        raise _busy(thread_id)
 
     async def _ask_again(
         self, connection: Connection, gates: Sequence[Gate], names: Mapping[str, str]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from engine.database import Connection, statement
 from engine.errors import (
@@ -272,9 +272,12 @@ def _named(resume: Any) -> Mapping[str, Any] | None:
         raise InvalidDecisionError(
             [{"pointer": "/command/resume", "message": "an answer is expected, got nothing"}]
         )
-    if isinstance(resume, Mapping) and all(_is_interrupt_id(key) for key in resume):
-        return resume
-    return None
+    return resume if names_questions(resume) else None
+
+
+def names_questions(resume: Any) -> TypeGuard[Mapping[str, Any]]:
+    """Tell whether a resume is a map by interrupt id, which says what it answers."""
+    return isinstance(resume, Mapping) and all(_is_interrupt_id(key) for key in resume)
 
 
 def _is_interrupt_id(key: Any) -> bool:

@@ -123,6 +123,18 @@ async def test_a_threads_values_are_its_whole_state(client: LangGraphClient):
     assert (thread["values"]["hidden"], thread["values"]["secret"]) == ("cba", "s")
 
 
+async def test_a_question_is_answered_as_soon_as_it_is_seen(client: LangGraphClient):
+    thread = await OverHttp(client=client).thread("two_questions")
+    answer: Any = None
+
+    async for part in thread.parts({}, ["updates"]):
+        for seen in part.data.get("__interrupt__", ()):
+            answer = await thread.invoke(Command(resume={seen["id"]: "one"}))
+
+    (question,) = answer["__interrupt__"]
+    assert question["value"] == {"ask": "second", "first": "one"}
+
+
 async def test_a_killed_server_leaves_no_trace(
     plain: InProcess, client: LangGraphClient, zoo_server: Any, tmp_path: Path
 ):
