@@ -1,5 +1,6 @@
 """create_app(): where everything is opened and joined."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -9,7 +10,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
 from api import problems
-from api.auth import Guard
+from api.auth import Guard, uncovered
 from api.bodies import StrictBodies
 from api.console import routes as console_routes
 from api.console.render import STATIC
@@ -40,6 +41,8 @@ from api.settings import Settings
 from engine.notifications import NotificationOptions
 from engine.project import Cors, read_project
 from engine.runtime import EngineOptions, open_engine
+
+log = logging.getLogger(__name__)
 
 VERSION = "0.1.0"
 # Which flag of langgraph.json's `http` takes a group of routes away.
@@ -92,6 +95,8 @@ def create_app(settings: Settings, *, database_url: str) -> FastAPI:
             open_scheduler(engine, settings) as scheduler,
         ):
             app.state.engine = engine
+            for resource in uncovered(engine.registry.auth):
+                log.warning("auth has no handler for %s: whoever signs in may do all", resource)
             app.state.scheduler = scheduler
             async with (
                 mounted_custom_app(app, engine, guard),
@@ -150,7 +155,7 @@ def create_app(settings: Settings, *, database_url: str) -> FastAPI:
 def known_hosts(settings: Settings) -> list[str]:
     """Return the names that the operator has given the server."""
     public = urlsplit(settings.public_url or "").hostname
-    return [*settings.allowed_hosts, *([public] if public else [])]
+    return [settings.host, *settings.allowed_hosts, *([public] if public else [])]
 
 
 def engine_options(settings: Settings, *, database_url: str, run_worker: bool) -> EngineOptions:

@@ -12,7 +12,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from fastapi import Depends, HTTPException
 from fastapi.requests import HTTPConnection, Request
@@ -334,6 +334,15 @@ async def check_assistant(connection: HTTPConnection, assistant_id: str) -> None
     value = {"assistant_id": assistant.assistant_id, "metadata": {}}
     answer = await _ask(engine.registry.auth, ("assistants", "read"), connection.state.user, value)
     await engine.assistants.get(assistant.assistant_id, scope=_containment(answer))
+
+
+def uncovered(auth: Auth | None) -> list[Resource]:
+    """Return the resources that no handler of the project's speaks for."""
+    if auth is None or auth._global_handlers:  # noqa: SLF001 - the SDK documents it as read by servers
+        return []
+    handled = {resource for resource, _ in auth._handlers}  # noqa: SLF001 - the SDK documents it as read by servers
+    every: tuple[Resource, ...] = get_args(Resource)
+    return [] if "*" in handled else [name for name in every if name not in handled]
 
 
 class GuardedApp:

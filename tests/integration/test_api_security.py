@@ -259,3 +259,13 @@ async def test_the_end_of_the_audit_log_is_told_so_that_it_can_be_kept_elsewhere
     (newest,) = await guarded.engine.audit.list(limit=1)
     assert health.json()["audit_head"] == {"seq": newest.seq, "hash": newest.hash}
     assert (await guarded.engine.audit.verify()).head_hash == newest.hash
+
+
+async def test_the_start_tells_what_anybody_who_signs_in_may_do(
+    open_api: OpenApi, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "own.py").write_text(OWN_ASSISTANTS)
+    async with open_api(write_project(tmp_path, auth="./own.py:auth")):
+        told = [record.getMessage() for record in caplog.records if "auth has no" in record.message]
+
+    assert [line.split()[5].rstrip(":") for line in told] == ["threads", "crons", "store"]
