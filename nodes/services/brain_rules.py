@@ -46,7 +46,8 @@ class RuleBrain:
         best = max(scores, key=lambda name: scores[name][0][0])
         (score, words), budget = scores[best]
         if score > 0:
-            return best, f"{', '.join(words[:5])} speaks for {budget['name']}", []
+            verb = "speaks" if len(words) == 1 else "speak"
+            return best, f"{', '.join(words[:5])} {verb} for {budget['name']}", []
         names = [b["department"] for b in budgets]
         fallback = (
             self._default
