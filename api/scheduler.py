@@ -25,6 +25,7 @@ log = logging.getLogger(__name__)
 CRON_SECONDS = 1.0
 SAMPLE_SECONDS = 600.0
 SWEEP_MINUTES = 5.0
+PRUNE_JITTER = 0.1  # of the interval
 NIGHTLY_HOUR_UTC = 3
 NIGHTLY_JITTER_SECONDS = 900
 
@@ -39,8 +40,10 @@ async def open_scheduler(engine: Engine, settings: Settings) -> AsyncIterator[As
         job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
     )
 
-    def every(seconds: float, name: str, work: Work, **settings: Any) -> None:
-        trigger = IntervalTrigger(seconds=seconds)
+    def every(
+        seconds: float, name: str, work: Work, *, jitter: float = 0.0, **settings: Any
+    ) -> None:
+        trigger = IntervalTrigger(seconds=seconds, jitter=jitter or None)
         scheduler.add_job(_survived(name, work), trigger, id=name, **settings)
 
     project = engine.project
@@ -67,7 +70,13 @@ async def open_scheduler(engine: Engine, settings: Settings) -> AsyncIterator[As
     if project.holdfast.checks:
         every(CHECK_SECONDS, "checks", engine.checks.run, next_run_time=datetime.now(UTC))
     if settings.prune_interval_seconds and settings.prune_keep_last is not None:
-        every(settings.prune_interval_seconds, "prune", engine.pruning.sweep_dirty)
+        every(
+            settings.prune_interval_seconds,
+            "prune",
+            engine.pruning.sweep_dirty,
+            # So that the clocks of many processes do not all come for the one lock at once.
+            jitter=settings.prune_interval_seconds * PRUNE_JITTER,
+        )
         scheduler.add_job(
             _survived("nightly prune", engine.pruning.sweep_everything),
             CronTrigger(hour=NIGHTLY_HOUR_UTC, jitter=NIGHTLY_JITTER_SECONDS, timezone="UTC"),

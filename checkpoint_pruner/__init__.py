@@ -12,6 +12,7 @@ from checkpoint_pruner.errors import (
     PolicyError,
     PrunerError,
     SchemaDriftError,
+    SweepStoppedError,
 )
 from checkpoint_pruner.policy import Pin, Policy
 from checkpoint_pruner.report import Report, Watermark
@@ -34,6 +35,7 @@ __all__ = [
     "PrunerError",
     "Report",
     "SchemaDriftError",
+    "SweepStoppedError",
     "Throttle",
     "Watermark",
     "sweep",

@@ -20,7 +20,7 @@ exit codes:
   2  the command line or the policy is wrong
   3  another pruner is at work on this database
   4  the checkpoint tables are not the ones this release knows; nothing was touched
-  5  done, except for threads that could not be worked on; the report names them
+  5  done, except for threads that could not be worked on, or stopped; the report says which
 """
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}

@@ -66,8 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def exit_code(result: Report | BaseException) -> int:
     """Return the exit code that tells a scheduler how a sweep went."""
     match result:
-        case Report(errors=errors):
-            return EXIT_PARTLY_DONE if errors else EXIT_DONE
+        case Report(errors=errors, stopped=stopped):
+            return EXIT_PARTLY_DONE if errors or stopped else EXIT_DONE
         case AlreadyRunningError():
             return EXIT_ALREADY_RUNNING
         case SchemaDriftError():

@@ -22,6 +22,10 @@ class AlreadyRunningError(PrunerError):
         )
 
 
+class SweepStoppedError(PrunerError):
+    """Raised by a callback of a sweep to end it there; the sweep reports what it has done."""
+
+
 class SchemaDriftError(PrunerError):
     """The checkpoint tables are not the ones this release was proven on."""
 

@@ -96,6 +96,8 @@ class Report:
     """Threads that could not be worked on, with what the database said."""
     waiting: tuple[str, ...] = ()
     """Threads whose values wait for a later sweep: a run may still be about to name them."""
+    stopped: str | None = None
+    """Why the sweep ended before its end; None when it did not."""
     snapshots: int = 0
     """DeltaChannel values stored so that their history could go."""
     batches: int = 0
@@ -177,6 +179,8 @@ def _lines(report: Report) -> list[str]:
             f"values of {len(report.waiting):,} threads wait until no run can name them any more;"
             " with the guard (checkpoint-pruner guard install) they need not"
         )
+    if report.stopped:
+        lines.append(f"stopped before the end: {report.stopped}")
     lines += [
         f"vacuum {vacuum.table}: {vacuum.problem or f'{vacuum.seconds:.2f} s'}"
         for vacuum in report.vacuums

@@ -20,6 +20,7 @@ from checkpoint_pruner.candidates import (
 )
 from checkpoint_pruner.delta import DeltaSnapshotter
 from checkpoint_pruner.drift import check_schema
+from checkpoint_pruner.errors import SweepStoppedError
 from checkpoint_pruner.expiry import Expiry
 from checkpoint_pruner.policy import Pin, Policy
 from checkpoint_pruner.report import TABLES, Report, Vacuum, Watermark
@@ -93,7 +94,7 @@ def sweep(
         protect: Asked for busy threads and pins before each batch, inside its transaction.
         snapshotter: Rebuilds DeltaChannel values so that their history may go.
         watermark: `Report.watermark` of the last sweep: nothing written since, nothing to do.
-        on_progress: Called after each transaction.
+        on_progress: Called after each transaction. It and `protect` may raise `SweepStoppedError`.
         pause: Waits for so many seconds; a server gives one that its shutdown interrupts.
         options: How to work; fields of `Options` may also be given as keyword arguments.
         **changes: Fields of `Options`.
@@ -180,21 +181,24 @@ class _Sweep:
         become_the_one_pruner(self.connection, self.options.advisory_key)
         check_schema(self.connection)
         with self._pacer() as pacer:
-            self._expire(threads, state, pacer)
-            found = threads if threads is not None else candidates
-            if found is None:
-                found = find_candidates(
-                    self.connection,
-                    self.policy,
-                    state,
-                    watermark=watermark,
-                    full=self.options.full,
-                )
-            self._work_off(found, state, pacer, collect_all=threads is not None)
-            if self.options.store and threads is None and not self.options.dry_run:
-                sweep_store(self.connection, self.tally, pacer)
-            if self.options.full and not self.options.dry_run:
-                forget_tombstones(self.connection)
+            try:
+                self._expire(threads, state, pacer)
+                found = threads if threads is not None else candidates
+                if found is None:
+                    found = find_candidates(
+                        self.connection,
+                        self.policy,
+                        state,
+                        watermark=watermark,
+                        full=self.options.full,
+                    )
+                self._work_off(found, state, pacer, collect_all=threads is not None)
+                if self.options.store and threads is None and not self.options.dry_run:
+                    sweep_store(self.connection, self.tally, pacer)
+                if self.options.full and not self.options.dry_run:
+                    forget_tombstones(self.connection)
+            except SweepStoppedError as stop:
+                self.tally.stopped = str(stop)
             paused = pacer.paused_seconds
         following = self._next_watermark(state) if everywhere else None
         return self._report(state, began, paused=paused, watermark=following)
@@ -357,8 +361,8 @@ class _Sweep:
             )
 
     def _next_watermark(self, state: ServerState) -> Watermark | None:
-        undone = self.options.dry_run or self.tally.errors or BUSY in self.tally.skipped.values()
-        if undone:
+        undone = self.tally.errors or self.tally.stopped or BUSY in self.tally.skipped.values()
+        if undone or self.options.dry_run:
             return None
         in_time = any(reason in self.tally.kept for reason in WAITING_REASONS)
         return next_watermark(
@@ -390,6 +394,7 @@ class _Sweep:
             skipped=self.tally.skipped,
             errors=self.tally.errors,
             waiting=tuple(sorted(self.tally.waiting)),
+            stopped=self.tally.stopped,
             snapshots=self.tally.snapshots,
             batches=self.tally.batches,
             retries=self.tally.retries,

@@ -21,6 +21,7 @@ class Tally:
     expired: list[str] = field(default_factory=list)
     skipped: dict[str, str] = field(default_factory=dict)
     errors: dict[str, str] = field(default_factory=dict)
+    stopped: str | None = None
     seen: int = 0
     snapshots: int = 0
     batches: int = 0

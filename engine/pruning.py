@@ -25,6 +25,7 @@ from checkpoint_pruner import (
     Protection,
     PrunerError,
     Report,
+    SweepStoppedError,
     Throttle,
     Watermark,
     sweep,
@@ -80,10 +81,6 @@ class PrunePause:
             paused_at=self.paused_at.isoformat(),
             until=self.until.isoformat() if self.until else None,
         )
-
-
-class _StoppedError(Exception):
-    """The process ends; the sweep goes no further."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,7 +225,7 @@ class Pruning:
             candidates=[row["thread_id"] for row in rows],
             options=Options(throttle=Throttle()),
         )
-        if report is None:
+        if report is None or report.stopped:
             return None
         undone = {*report.skipped, *report.errors, *report.waiting}
         swept = [row for row in rows if row["thread_id"] not in undone]
@@ -307,7 +304,7 @@ class Pruning:
             The report, or None when another pruner is at work.
 
         Raises:
-            PruningPausedError: pruning is paused, or was while the sweep went on.
+            PruningPausedError: pruning is paused. A sweep under way ends with `Report.stopped`.
             checkpoint_pruner.PrunerError: the tables are not the ones it knows.
             psycopg.Error: the database failed.
         """
@@ -341,9 +338,7 @@ class Pruning:
             outcome, told = "ok", _as_json(report)
         except AlreadyRunningError as error:
             outcome, told = "skipped", {"error": str(error)}
-        except _StoppedError:
-            return None
-        except (PruningPausedError, PrunerError, psycopg.Error) as error:
+        except (PrunerError, psycopg.Error) as error:
             told = {"error": str(error).strip()}
             raise
         finally:
@@ -422,9 +417,10 @@ class Pruning:
             ).fetchone()
             if row is not None:
                 paused_by, reason, paused_at, until = row
-                raise PrunePause(
+                pause = PrunePause(
                     paused_by=paused_by, reason=reason, paused_at=paused_at, until=until
-                ).error()
+                )
+                raise SweepStoppedError(str(pause))
         given = {"thread_ids": list(thread_ids)}
         busy = connection.execute(statement("list_busy_threads"), given).fetchall()
         pins = connection.execute(statement("list_pins"), given).fetchall()
@@ -434,7 +430,7 @@ class Pruning:
 
     def _on_progress(self, told: Callable[[Progress], object] | None, progress: Progress) -> None:
         if self._stopping.is_set():
-            raise _StoppedError
+            raise SweepStoppedError("the process ends")
         if told is not None:
             told(progress)
 

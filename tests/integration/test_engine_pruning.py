@@ -203,16 +203,36 @@ async def test_a_sweep_under_way_ends_where_pruning_is_paused(engine: Engine) ->
                 " ON CONFLICT DO NOTHING"
             )
 
-    with pytest.raises(PruningPausedError):
-        await engine.pruning.sweep(
-            Policy(keep_last=5),
-            trigger="schedule",
-            options=Options(batch_threads=1),
-            on_progress=pause,
-        )
+    report = await engine.pruning.sweep(
+        Policy(keep_last=5),
+        trigger="schedule",
+        options=Options(batch_threads=1),
+        on_progress=pause,
+    )
 
     left = {name: len(ids_of(url, name)) for name in lengths}
+    [run] = await engine.pruning.runs()
     assert left == {"a": 5, "b": 30, "c": 30}
+    assert report is not None
+    assert report.stopped is not None
+    assert "paused by ada" in report.stopped
+    assert (run.report["stopped"], run.report["rows"]["checkpoints"]) == (report.stopped, 25)
+
+
+async def test_a_sweep_stops_with_its_process_and_says_what_it_has_done(engine: Engine) -> None:
+    url = engine.database.conninfo
+    for name in ("a", "b"):
+        write_thread(url, name, 30)
+
+    report = await engine.pruning.sweep(
+        Policy(keep_last=5),
+        trigger="schedule",
+        options=Options(batch_threads=1),
+        on_progress=lambda _: engine.pruning.stop(),
+    )
+
+    assert report is not None
+    assert (report.stopped, report.rows["checkpoints"]) == ("the process ends", 50)
 
 
 async def test_sizes_are_written_down_by_the_clock_although_nothing_is_swept(

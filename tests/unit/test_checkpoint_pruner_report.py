@@ -46,6 +46,14 @@ def test_the_text_form_names_what_went_wrong():
     assert "vacuum checkpoints: role 'p' may not vacuum" in text
 
 
+def test_the_text_form_names_what_is_left_and_how_to_be_rid_of_the_wait():
+    text = report(waiting=("t1", "t2"), stopped="pruning was paused by ada").to_text()
+
+    assert "values of 2 threads wait" in text
+    assert "guard install" in text
+    assert "stopped before the end: pruning was paused by ada" in text
+
+
 def test_a_dry_run_speaks_of_what_would_be():
     assert report(dry_run=True).to_text().startswith("would remove 0 rows")
 
