@@ -437,6 +437,12 @@ def test_a_total_beside_another_sentence_is_no_line():
     assert len(read_text(text)["lines"]) == 1
 
 
+def test_the_mailbox_of_a_forwarded_sender_is_no_part_of_the_name():
+    text = ONE_LINE_LABELS.replace("Hosting Inc.", "Hosting Inc. <billing@delta.example>")
+
+    assert read_text(text)["supplier_name"] == "Delta Hosting Inc."
+
+
 def test_the_buyers_label_is_nobodys_name():
     assert read_text(f"Factuuradres\nPiet\n\n{DUTCH}")["supplier_name"] != "Factuuradres"
 

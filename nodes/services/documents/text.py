@@ -288,6 +288,8 @@ def _outside_buyer(rows: list[Row], buyer_rows: dict[int, int]) -> str:
     return "\n".join(kept)
 
 
+# The sender's line of a forwarded mail names the mailbox too.
+_ADDRESS = re.compile(r"\s*[<\[(](?:mailto:)?[^\s@<>]+@[^\s<>]+[>\])]\s*$")
 _BUYERS_OWN = re.compile(
     r"(?:customer|client|buyer|your|ihre|kunden?|deres|votre|uw|klant|er|köparens)\b", re.IGNORECASE
 )
@@ -303,6 +305,7 @@ def _supplier(reading: _Reading, buyer_rows: dict[int, int], sender: str | None)
     name = _first(rows, SUPPLIER_LABELS, WORDS, anchored=True) or sender or _letterhead(rows)
     if name is None:
         raise MissingFieldError("supplier", expected="a name, in the first line or beside 'From'")
+    name = _ADDRESS.sub("", name)
     ibans = [found[0].replace(" ", "") for found in IBAN.finditer(text)]
     without_ibans = IBAN.sub(" ", text)
     vat_id = _own_vat_id(reading, text)
