@@ -6,6 +6,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STUDIO := .venv-studio
+# Not 2024, so that it runs beside `make run`.
+STUDIO_PORT ?= 2124
 PIP_FLAGS := -qq --disable-pip-version-check --no-input
 export PIP_ROOT_USER_ACTION = ignore
 
@@ -56,8 +58,8 @@ prune: $(VENV)/runtime.stamp ## Sweep the checkpoints once
 .PHONY: erp
 erp: $(VENV)/runtime.stamp ## Serve a small ERP on http://127.0.0.1:8300 to try the HTTP port with
 	@exec $(BIN)/python -m tests.erp_service
-studio: $(STUDIO)/studio.stamp ## Run LangGraph's own development server and Studio on the same graphs
-	@LANGGRAPH_CLI_NO_ANALYTICS=1 exec $(STUDIO)/bin/langgraph dev --no-browser
+studio: $(STUDIO)/studio.stamp ## Run LangGraph's own development server and Studio on the same graphs: STUDIO_PORT=2124
+	@LANGGRAPH_CLI_NO_ANALYTICS=1 exec $(STUDIO)/bin/langgraph dev --no-browser --port $(STUDIO_PORT)
 
 ##@ Long suites (CI runs short forms)
 .PHONY: test-postgres15 chaos race hibernation bench shots compatibility prove-pruner bench-pruner
