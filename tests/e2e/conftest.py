@@ -295,7 +295,9 @@ class Desk:
 @pytest.fixture(scope="module")
 def desk_server(start_server: Callable[..., Server]) -> Server:
     """Return a server of the test graphs for one module of console tests."""
-    return start_server(config=PROJECT / "tests" / "graphs" / "langgraph.json")
+    # Without a window for undo, unless a question asks for one, nobody waits for it to be over.
+    graphs = PROJECT / "tests" / "graphs" / "langgraph.json"
+    return start_server(config=graphs, HOLDFAST_UNDO_SECONDS="0")
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import re
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -10,48 +9,15 @@ import psycopg
 import pytest
 from playwright.sync_api import expect
 
-from state.review import gate
+from tests.reviewing import ORDER, at, order, settled, title_of
 
 pytestmark = pytest.mark.browser
 
-SCHEMA = {
-    "type": "object",
-    "required": ["supplier", "amount", "lines"],
-    "properties": {
-        "supplier": {"type": "string", "title": "Supplier"},
-        "amount": {
-            "type": "integer",
-            "title": "Amount (EUR)",
-            "x-minor-units": 2,
-            "minimum": 1,
-            "maximum": 1_000_000,
-        },
-        "urgent": {"type": "boolean", "title": "Urgent"},
-        "lines": {
-            "type": "array",
-            "title": "Lines",
-            "items": {
-                "type": "object",
-                "required": ["item", "quantity"],
-                "properties": {
-                    "item": {"type": "string", "title": "Item"},
-                    "quantity": {"type": "integer", "title": "Quantity", "minimum": 1},
-                },
-            },
-        },
-    },
-}
 # What the element with the focus is called.
 FOCUSED = """() => {
     const focused = document.activeElement;
     const words = focused.querySelector("strong") ?? focused;
     return words.innerText.replace(/\\s+/g, " ").trim() || focused.name || "";
-}"""
-NEXT = """async title => {
-    const began = performance.now();
-    const shown = () => document.querySelector("#review-title")?.innerText;
-    while (shown() === title) await new Promise(requestAnimationFrame);
-    return performance.now() - began;
 }"""
 COVERED = """() => {
     const focused = document.activeElement;
@@ -64,43 +30,6 @@ COVERED = """() => {
         });
     return seen ? null : focused.outerHTML.slice(0, 120);
 }"""
-ORDER = {
-    "supplier": "Fix AG",
-    "amount": 854_548,
-    "urgent": False,
-    "lines": [{"item": "M8x40", "quantity": 500}, {"item": "M10x60", "quantity": 200}],
-}
-
-
-def order(title: str, **more: Any) -> Any:
-    """Return the question about an order."""
-    told: dict[str, Any] = {
-        "action": "create_order",
-        "args": ORDER,
-        "args_schema": SCHEMA,
-        "why_now": "over the agent's own limit of 2,000 EUR",
-        "evidence": [("Stock", "M8x40 is empty in 3.4 days"), ("Budget", "18,400 EUR left")],
-        "effects": {"approve": "goes to the supplier at once", "reject": "nothing is ordered"},
-        "reasons": ["too expensive", "wrong supplier"],
-        "due_in": timedelta(hours=4),
-        "undo_in": timedelta(0),
-    }
-    return gate(title=title, **{**told, **more})
-
-
-def at(desk: Any, thread_id: str) -> str:
-    """Return the address of the thread's review."""
-    return f"/console/reviews/{desk.review_of(thread_id)['id']}"
-
-
-def title_of(page: Any) -> Any:
-    """Return where the page shows the review's title."""
-    return page.locator("#review-title")
-
-
-def settled(page: Any) -> None:
-    """Wait until a decision key counts: keys right after another review appeared do not."""
-    page.wait_for_timeout(300)
 
 
 def type_into(page: Any, label: str, text: str) -> None:
@@ -537,140 +466,3 @@ def test_the_focus_is_never_hidden_behind_the_buttons(
             hidden.append(found)
 
     assert hidden == []
-
-
-@pytest.fixture
-def decide_hundred(desk: Any) -> Callable[[], list[tuple[str, str, str]]]:
-    """Return a maker of 100 mixed reviews: thread, title and the right decision of each."""
-
-    def make() -> list[tuple[str, str, str]]:
-        made = []
-        for number in range(100):
-            amount = 50_000 + number * 1_000
-            right = "reject" if number % 7 == 3 else "edit" if number % 10 == 4 else "approve"
-            facts = {
-                "reject": ("Supplier check", "blocked since May"),
-                "edit": ("Invoice says", f"{(amount - 500) / 100:.2f}"),
-                "approve": ("Supplier check", "known for six years"),
-            }
-            question = order(
-                f"Mixed {number:03}",
-                args={**ORDER, "amount": amount},
-                risk=("low", "normal", "high")[number % 3],
-                evidence=[facts[right]],
-                due_in=timedelta(minutes=10 + number),
-            )
-            made.append((desk.ask(question), f"Mixed {number:03}", right))
-        return made
-
-    return make
-
-
-def test_a_hundred_mixed_reviews_are_decided_by_keyboard_without_a_wrong_one(
-    desk: Any, console: Any, decide_hundred: Callable[[], list[tuple[str, str, str]]]
-) -> None:
-    made = decide_hundred()
-    page = console.open("/console/reviews?search=Mixed")
-    began = time.monotonic()
-    next_ms = []
-
-    for _, title, _ in made:
-        expect(title_of(page)).to_have_text(title)
-        page.wait_for_timeout(260)  # reading; keys so soon after a change are not taken
-        evidence = page.locator("article dl.facts").last.inner_text()
-        risky = page.locator("article .standing .badge.high").count() > 0
-        if "blocked" in evidence:
-            page.keyboard.press("2")
-            page.keyboard.press("Control+Enter")
-        elif "Invoice says" in evidence:
-            page.keyboard.press("e")
-            while page.evaluate("document.activeElement.dataset.title") != "Amount (EUR)":
-                page.keyboard.press("Tab")
-            page.keyboard.press("Control+a")
-            page.keyboard.type(evidence.split()[-1])
-            page.keyboard.press("Control+Enter")
-            if risky:
-                page.wait_for_timeout(360)
-                page.keyboard.press("Control+Enter")
-        else:
-            page.keyboard.press("a")
-            if risky:
-                page.wait_for_timeout(360)
-                page.keyboard.press("a")
-        next_ms.append(page.evaluate(NEXT, title))
-    took = time.monotonic() - began
-
-    wrong = []
-    for number, (thread_id, title, right) in enumerate(made):
-        (answer,) = desk.answers_of(thread_id)
-        decision = answer["decisions"][0]
-        amount = decision.get("edited_action", {}).get("args", {}).get("amount")
-        expected = 50_000 + number * 1_000 - 500 if right == "edit" else None
-        if decision["type"] != right or amount != expected:
-            wrong.append((title, right, decision))
-    print(
-        f"\n100 decisions by keyboard in {took:.0f} s; next review on screen after"
-        f" {sorted(next_ms)[len(next_ms) // 2]:.0f} ms (median), {max(next_ms):.0f} ms (longest)"
-    )
-    assert wrong == []
-    assert took < 300
-
-
-def test_a_thousand_open_reviews_stay_fluid(desk: Any, console: Any, desk_server: Any) -> None:
-    thread_id = desk.ask(order("Many 0000", undo_in=timedelta(minutes=10)))
-    copy_rows(desk_server.database_url, thread_id, 999)
-    page = console.open("/console/reviews?search=Many")
-    expect(page.locator("#lines > li")).to_have_count(50)
-    waits = []
-
-    for _ in range(5):
-        before = title_of(page).inner_text()
-        settled(page)
-        page.keyboard.press("a")
-        waits.append(page.evaluate(NEXT, before))
-    for _ in range(5):
-        page.locator("#queue .more a").click()
-    expect(page.locator("#lines > li")).to_have_count(995)
-    page.wait_for_load_state()
-    settled(page)
-    began = time.monotonic()
-    page.keyboard.press("j")
-    page.locator("#lines > li:nth-child(2) a[aria-current=true]").wait_for()
-    stepped = time.monotonic() - began
-
-    print(
-        f"\nwith 1,000 open reviews: next review after {sorted(waits)[2]:.0f} ms (median);"
-        f" a step in the whole list of 995 takes {stepped * 1000:.0f} ms"
-    )
-
-
-def copy_rows(database_url: str, thread_id: str, number: int) -> None:
-    """Repeat a thread's row and its review's under other ids."""
-    with psycopg.connect(database_url, autocommit=True) as connection:
-        for table, changed in (
-            ("threads", {"thread_id": "'many-' || n"}),
-            (
-                "gates",
-                {
-                    "thread_id": "'many-' || n",
-                    "gate_id": "gate_id || '.many' || n",
-                    "title": "'Many ' || lpad(n::text, 4, '0')",
-                },
-            ),
-        ):
-            columns = [
-                row[0]
-                for row in connection.execute(
-                    "SELECT column_name FROM information_schema.columns"
-                    " WHERE table_schema = 'holdfast'"
-                    " AND table_name = %s AND is_generated = 'NEVER' ORDER BY ordinal_position",
-                    (table,),
-                )
-            ]
-            taken = ", ".join(changed.get(column, f'"{column}"') for column in columns)
-            names = ", ".join(f'"{column}"' for column in columns)
-            connection.execute(
-                f"INSERT INTO holdfast.{table} ({names}) SELECT {taken}"
-                f" FROM holdfast.{table}, generate_series(1, {number}) AS n WHERE thread_id = %s",
-                (thread_id,),
-            )
