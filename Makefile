@@ -62,7 +62,7 @@ studio: $(STUDIO)/studio.stamp ## Run LangGraph's own development server and Stu
 	@LANGGRAPH_CLI_NO_ANALYTICS=1 exec $(STUDIO)/bin/langgraph dev --no-browser --port $(STUDIO_PORT)
 
 ##@ Long suites (CI runs short forms)
-.PHONY: test-postgres15 chaos race hibernation bench shots compatibility prove-pruner bench-pruner
+.PHONY: differential-long test-postgres15 chaos race hibernation bench shots compatibility prove-pruner bench-pruner
 test-postgres15: $(VENV)/dev.stamp ## Run the tests that touch SQL on Debian's PostgreSQL 15
 	@tests/tools/with-postgres 15 $(BIN)/python -m pytest -q -m "not long and not browser and not node" -n auto --maxprocesses 4 --dist loadfile \
 	  tests/integration tests/pruner
@@ -79,6 +79,8 @@ shots: $(VENV)/dev.stamp ## Write screenshots of every console screen and print 
 	@$(BIN)/python -m pytest -q tests/e2e/test_console_shots.py --shots build/shots && echo build/shots
 compatibility: $(VENV)/dev.stamp ## Write docs/compatibility.md from the tests that prove it
 	@$(BIN)/python -m tests.e2e.compatibility
+differential-long: $(VENV)/dev.stamp ## Play every way that teams use LangGraph through RemoteGraph too
+	@$(BIN)/python -m pytest -q -m long tests/e2e/test_differential.py
 prove-pruner: $(VENV)/dev.stamp ## Run the pruner's oracle and stateful tests in their long form: SEQUENCES=2000
 	@SEQUENCES=$(or $(SEQUENCES),2000) $(BIN)/python -m pytest -q -m long -n auto --maxprocesses 4 --dist loadfile tests/pruner
 bench-pruner: $(VENV)/dev.stamp ## Measure the pruner against its rivals on 1.1 million rows, results in build/bench

@@ -28,6 +28,40 @@ from tests.e2e.differential.worlds import (
 
 DEADLINE_SECONDS = 60.0
 BEYOND_REMOTE = {name for names in REMOTE_LIMITS.values() for name in names}
+# By RemoteGraph in every run of the tests; the others come to the same requests.
+REMOTE = frozenset(
+    {
+        "an_agent_calls_tools_at_once",
+        "an_agents_tokens_are_streamed",
+        "a_person_approves_edits_rejects_and_responds",
+        "questions_of_tools_are_answered_at_once",
+        "an_agent_asks_another_which_asks_a_person",
+        "sends_fan_out_and_are_gathered",
+        "a_node_says_where_to_go",
+        "a_subgraph_hands_over_to_its_parent",
+        "a_loop_hits_its_limit",
+        "every_mode_is_streamed",
+        "a_graph_stops_where_it_was_compiled_to",
+        "a_run_stops_where_it_is_told_to",
+        "two_questions_of_one_node",
+        "a_question_has_a_type",
+        "a_state_is_one_value",
+        "a_question_two_levels_down",
+        "a_subgraph_in_every_mode",
+        "a_subgraphs_own_state_and_history",
+        "a_subgraph_stops_and_is_changed",
+        "an_entrypoint_remembers_what_it_saved",
+        "an_entrypoint_asks_between_tasks",
+        "a_node_raises_and_is_run_again",
+        "a_failure_two_levels_down",
+        "a_state_holds_what_python_has",
+        "only_the_output_schema_is_answered",
+        "a_run_is_told_context_and_configurable",
+        "a_state_is_written_as_a_node",
+        "a_thread_is_forked_by_an_update",
+        "history_is_filtered_and_paged",
+    }
+)
 HELD = ("held_fan", "held_child", "held_entrypoint")
 
 
@@ -78,7 +112,14 @@ async def test_it_is_the_same_over_http(name: str, plain: InProcess, client: Lan
     assert_same(expected, actual)
 
 
-@pytest.mark.parametrize("name", [name for name in SCRIPTS if name not in BEYOND_REMOTE])
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in REMOTE else pytest.param(name, marks=pytest.mark.long)
+        for name in SCRIPTS
+        if name not in BEYOND_REMOTE
+    ],
+)
 async def test_it_is_the_same_as_a_remote_graph(
     name: str, plain: InProcess, client: LangGraphClient
 ):

@@ -21,6 +21,9 @@ DROPPED = frozenset(
     }
 )
 
+# Nodes that run at once ask in any order, also in plain LangGraph.
+QUESTIONS = frozenset({"interrupts", "__interrupt__"})
+
 
 class Names:
     """Calls ids by the order in which they are first seen."""
@@ -34,7 +37,11 @@ class Names:
             case str():
                 return ID.sub(lambda found: self._name(found[0]), value)
             case Mapping():
-                named = {key: self.plain(item) for key, item in value.items() if key not in DROPPED}
+                named = {
+                    key: self.plain(by_value(item) if key in QUESTIONS else item)
+                    for key, item in value.items()
+                    if key not in DROPPED
+                }
                 # A task's metadata is told if there is any; the server's is who runs it.
                 if named.get("metadata") == {}:
                     del named["metadata"]
@@ -46,6 +53,11 @@ class Names:
     def _name(self, found: str) -> str:
         # The values of a script have ids too, which are the same everywhere.
         return self._seen.setdefault(found, f"<id {len(self._seen) + 1}>")
+
+
+def by_value(questions: Sequence[Any]) -> list[Any]:
+    """Return questions in the order of what they ask."""
+    return sorted(questions, key=lambda question: json.dumps(question["value"], sort_keys=True))
 
 
 def account(observed: Sequence[Any]) -> list[str]:

@@ -81,6 +81,8 @@ REMOTE_LIMITS: dict[str, tuple[str, ...]] = {
         "parallel_questions_are_answered_one_by_one",
         "sends_ask_and_are_answered_in_two_turns",
         "two_children_ask_at_once",
+        "children_are_sent_and_ask",
+        "parallel_nodes_ask_twice_each",
     ),
     "it cannot encode a `Send`": ("a_client_says_where_to_go",),
 }

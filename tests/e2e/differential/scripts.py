@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from langgraph.types import Command, Send
 
-from tests.e2e.differential.comparison import unordered
+from tests.e2e.differential.comparison import by_value, unordered
 from tests.e2e.differential.worlds import World
 
 Script = Callable[[World], Awaitable[list[Any]]]
@@ -18,8 +18,8 @@ HELLO = {"messages": [{"role": "user", "content": "hello", "id": "h1"}]}
 
 
 def questions(state: dict[str, Any]) -> list[str]:
-    """Return the ids of a state's questions."""
-    return [interrupt["id"] for interrupt in state["interrupts"]]
+    """Return the ids of a state's questions, in the order of what they ask."""
+    return [interrupt["id"] for interrupt in by_value(state["interrupts"])]
 
 
 # Agents
