@@ -112,8 +112,9 @@ class Settings(BaseSettings):
     )
     secret: str | None = Field(
         default=None,
-        description="Key that signs webhooks and links. Without it one is made and kept in the"
-        " database.",
+        min_length=16,
+        description="Key that signs webhooks and links, 16 characters or more. Without it one is"
+        " made and kept in the database.",
     )
     public_url: str | None = Field(
         default=None, description="Address that links in notifications point to."

@@ -216,7 +216,12 @@ async def load_registry(config_path: Path) -> Registry:
         told = "; ".join(str(failure) for failure in registry.failures.values())
         raise ConfigurationError(f"no graph of {config_path} can be loaded: {told or 'none named'}")
     if project.auth is not None:
-        registry.auth = _load_whole(project.auth.path, project, Auth)
+        auth: Auth = _load_whole(project.auth.path, project, Auth)
+        if auth._authenticate_handler is None:  # noqa: SLF001 - the SDK documents it as read by servers
+            raise ConfigurationError(
+                f"{project.auth.path} has no @auth.authenticate: everybody would be signed in"
+            )
+        registry.auth = auth
     if project.http.app is not None:
         registry.app = _load_whole(project.http.app, project, None)
     return registry

@@ -263,3 +263,11 @@ async def test_the_environment_is_there_when_graphs_are_imported(
     registry = await load_registry(project({"agent": "./agent.py:graph"}, files, env=env))
 
     assert await shout(registry, "agent") == "heyhi"
+
+
+async def test_an_auth_that_signs_everybody_in_stops_the_start(project: Project) -> None:
+    files = {"own_auth.py": "from langgraph_sdk import Auth\nauth = Auth()\n"}
+    config = project({"shout": "./pieces.py:builder"}, files, auth={"path": "./own_auth.py:auth"})
+
+    with pytest.raises(ConfigurationError, match="no @auth.authenticate"):
+        await load_registry(config)

@@ -29,3 +29,14 @@ def test_names_of_the_server_are_listed_with_commas() -> None:
         "a.example",
         "*.b.example",
     )
+
+
+def test_a_secret_that_can_be_guessed_is_refused_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HOLDFAST_SECRET", "changeme")
+
+    with pytest.raises(ConfigurationError, match="HOLDFAST_SECRET") as refused:
+        load_settings()
+
+    assert "changeme" not in str(refused.value)
