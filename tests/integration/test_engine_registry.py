@@ -269,5 +269,5 @@ async def test_an_auth_that_signs_everybody_in_stops_the_start(project: Project)
     files = {"own_auth.py": "from langgraph_sdk import Auth\nauth = Auth()\n"}
     config = project({"shout": "./pieces.py:builder"}, files, auth={"path": "./own_auth.py:auth"})
 
-    with pytest.raises(ConfigurationError, match="no @auth.authenticate"):
+    with pytest.raises(ConfigurationError, match="has no @auth"):
         await load_registry(config)
