@@ -22,6 +22,7 @@ from engine.claims import Claim, Ending
 from engine.database import Database, statement
 from engine.errors import ConflictError
 from engine.events import Recording
+from engine.graph_exits import exits_contained
 from engine.heads import read_head
 from engine.lease import LeaseLostError
 from engine.limits import Permits
@@ -110,7 +111,8 @@ class Attempt:
         if self._cancel_action is not None:  # while nobody executed it
             return await self._cancelled()
         loop = asyncio.get_running_loop()
-        self._task = asyncio.create_task(self._run(recording), name=f"run {run.run_id}")
+        with exits_contained():
+            self._task = asyncio.create_task(self._run(recording), name=f"run {run.run_id}")
         watch = asyncio.create_task(self._watch(cancellations))
         timer = loop.call_later(run.timeout_seconds or 3600.0, self.stop, "timeout")
         failure: BaseException | None = None

@@ -140,6 +140,16 @@ async def test_a_graph_that_cannot_be_made_fails_its_run(client: LangGraphClient
     assert answer == {"__error__": {"error": "RuntimeError", "message": "cannot be made"}}
 
 
+@pytest.mark.parametrize("name", ["leaving", "leaving_thread"])
+async def test_a_graph_that_exits_ends_its_run_and_nothing_else(name: str, client: LangGraphClient):
+    made = await client.threads.create()
+
+    answer = await client.runs.wait(made["thread_id"], name, input={}, raise_error=False)
+
+    assert answer["__error__"]["error"] == "GraphExitError"
+    assert (await client.threads.get(made["thread_id"]))["status"] == "error"
+
+
 @pytest.mark.parametrize("name", ["refusing_reducer", "two_writers"])
 async def test_a_state_that_cannot_be_computed_is_shown_as_it_was_before(
     name: str, client: LangGraphClient

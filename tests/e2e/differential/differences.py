@@ -45,6 +45,10 @@ DIFFERENCES: tuple[tuple[str, str], ...] = (
         "LangGraph raises the same error again to whoever reads the state.",
     ),
     (
+        "A node that calls `sys.exit()` fails its run with `GraphExitError`.",
+        "In a program of its own it ends the program, and with it the runs of everybody.",
+    ),
+    (
         "An input that is no object, for a graph whose state is one, is refused (422) when it is"
         " sent; NaN, integers over 64 bits, and values that are too deep or too large are refused"
         " with a pointer to them; NUL and half surrogate pairs become U+FFFD.",

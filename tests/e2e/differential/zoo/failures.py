@@ -2,6 +2,7 @@
 
 import asyncio
 import operator
+import sys
 from typing import Annotated, Any
 
 from langchain_core.runnables import RunnableConfig
@@ -162,6 +163,18 @@ async def grouped(state: Log) -> Log:
 
 
 grouping = StateGraph(Log).add_node("grouped", grouped).add_edge(START, "grouped")
+
+
+async def leave(state: Log) -> Log:
+    sys.exit(3)
+
+
+def leave_thread(state: Log) -> Log:
+    sys.exit(3)
+
+
+leaving = StateGraph(Log).add_node("leave", leave).add_edge(START, "leave")
+leaving_thread = StateGraph(Log).add_node("leave", leave_thread).add_edge(START, "leave")
 
 
 def broken_factory(config: RunnableConfig) -> Any:
