@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
+import httpx
 import typer
 from langgraph_sdk.client import SyncLangGraphClient
 from rich.console import Console
@@ -197,7 +198,12 @@ def _run(
         stream_mode=["updates"],
         stream_resumable=True,
     )
-    failure = _show_progress(parts, console)
+    try:
+        failure = _show_progress(parts, console)
+    except httpx.HTTPStatusError:
+        # The run was refused: nothing will ever happen on its thread.
+        client.threads.delete(thread_id)
+        raise
     outcome = _outcome(client, path, thread_id, failure)
     while wait and outcome.status == "waiting":
         _print(console, outcome, url)

@@ -96,6 +96,13 @@ def test_threads_are_listed_with_their_stage(holdfast: Run) -> None:
     assert "interrupted" in listed
 
 
+def test_a_document_that_no_graph_takes_leaves_no_thread_behind(holdfast: Run) -> None:
+    refused = holdfast("submit", "--graph", "nosuch", str(SAMPLES / "acme-office-supplies.xml"))
+
+    assert refused.returncode == 1
+    assert holdfast("threads", "list").stdout.strip() == "no threads yet"
+
+
 def test_no_server_is_one_sentence_and_exit_code_2() -> None:
     ended = subprocess.run(
         [sys.executable, "-m", "api", "reviews", "list", "--url", "http://127.0.0.1:1"],
