@@ -5,7 +5,8 @@ The body serves both kinds of readers: `detail` is what LangGraph's clients show
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
 import psycopg
@@ -14,6 +15,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.routing import BaseRoute, Route
 
 from checkpoint_pruner import CheckpointPrunedError
 from engine.errors import (
@@ -90,6 +92,34 @@ def answer(error: EngineError) -> JSONResponse:
     return problem(status, code, str(error), error.values, headers)
 
 
+def allowed_methods(request: Request) -> Sequence[str]:
+    """Return the methods that a request's path has, where paths with fewer parameters come first.
+
+    Without them a path such as `/threads/search` would be a thread's as well.
+    """
+    routes = [
+        route for route in _flat(request.app.routes) if route.path_regex.match(request.url.path)
+    ]
+    if not routes:
+        return ()
+    fewest = min(len(route.param_convertors) for route in routes)
+    named = [route for route in routes if len(route.param_convertors) == fewest]
+    return sorted({method for route in named for method in route.methods or ()})
+
+
+def _flat(routes: Iterable[BaseRoute]) -> Iterator[Route]:
+    for route in routes:
+        included = getattr(route, "original_router", None)  # FastAPI keeps routers as they are
+        if included is not None:
+            yield from _flat(included.routes)
+        elif isinstance(route, Route):
+            yield route
+
+
+def _not_allowed(methods: Sequence[str]) -> JSONResponse:
+    return problem(405, "http", "Method Not Allowed", headers={"Allow": ", ".join(methods)})
+
+
 def install(app: FastAPI) -> None:
     """Make `app` answer every error through this table."""
 
@@ -107,7 +137,10 @@ def install(app: FastAPI) -> None:
         return problem(409, "checkpoint-pruned", str(error), values)
 
     @app.exception_handler(RequestValidationError)
-    async def validation_error(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def validation_error(request: Request, error: RequestValidationError) -> JSONResponse:
+        methods = allowed_methods(request)
+        if request.method not in methods:  # a wider path took the request for its own
+            return _not_allowed(methods)
         fields = [
             {
                 "pointer": "/" + "/".join(str(part) for part in item["loc"][1:]),
@@ -121,7 +154,9 @@ def install(app: FastAPI) -> None:
         return problem(422, "invalid-request", detail, {"errors": fields})
 
     @app.exception_handler(HTTPException)
-    async def http_error(_: Request, error: HTTPException) -> JSONResponse:
+    async def http_error(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            return _not_allowed(allowed_methods(request))
         return problem(error.status_code, "http", str(error.detail), headers=error.headers)
 
     @app.exception_handler(psycopg.DataError)

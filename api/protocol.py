@@ -4,9 +4,8 @@ import json
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
-from uuid import uuid4
 
 from fastapi.requests import HTTPConnection
 from pydantic import BaseModel, ValidationError
@@ -36,6 +35,7 @@ from engine.errors import (
 )
 from engine.events import RUN_DONE, Recorded
 from engine.runs.request import RunRequest
+from engine.runs.run import Run
 from engine.runtime import Engine
 from engine.threads import Thread
 from engine.wire import to_json
@@ -195,11 +195,12 @@ async def _start(
     # RemoteGraph and useStream answer a question by starting a run with the answer as input.
     answers = thread is not None and bool(thread.interrupts) and start.input is not None
     config, checkpoint_id = _split_config(start.config)
-    run = await engine.runs.create(
+    run = await _run(
+        engine,
+        connection,
         RunRequest(
             assistant_id=start.assistant_id,
             thread_id=thread_id,
-            run_id=str(uuid4()),
             input=None if answers else start.input,
             command={"resume": start.input} if answers else None,
             config=config,
@@ -207,13 +208,7 @@ async def _start(
             checkpoint_id=checkpoint_id,
             multitask_strategy=start.multitask_strategy or "enqueue",
             if_not_exists="create",
-            stream_resumable=True,
-            protocol="v2",
-            trusted=access(connection).trusted,
-            actor=actor(connection),
-            caller=caller(connection),
-            via="api",
-        )
+        ),
     )
     return {"run_id": run.run_id}
 
@@ -226,22 +221,17 @@ async def _respond(
         raise CommandError("no_such_interrupt", f"thread {thread_id!r} has not run yet")
     command = {"resume": respond.answers, "update": respond.update, "goto": respond.goto}
     config, checkpoint_id = _split_config(respond.config)
-    run = await engine.runs.create(
+    run = await _run(
+        engine,
+        connection,
         RunRequest(
             assistant_id=thread.assistant_id,
             thread_id=thread_id,
-            run_id=str(uuid4()),
             command={key: value for key, value in command.items() if value is not None},
             config=config,
             metadata=respond.metadata or {},
             checkpoint_id=checkpoint_id,
-            stream_resumable=True,
-            protocol="v2",
-            trusted=access(connection).trusted,
-            actor=actor(connection),
-            caller=caller(connection),
-            via="api",
-        )
+        ),
     )
     return {"run_id": run.run_id}
 
@@ -253,22 +243,34 @@ async def _fork(
     if thread.assistant_id is None:
         raise NotFoundError("checkpoint", fork.checkpoint_id)
     config, _ = _split_config(fork.config)
-    run = await engine.runs.create(
+    run = await _run(
+        engine,
+        connection,
         RunRequest(
             assistant_id=thread.assistant_id,
             thread_id=thread_id,
             input=fork.input,
             config=config,
             checkpoint_id=fork.checkpoint_id,
-            stream_resumable=True,
-            protocol="v2",
-            trusted=access(connection).trusted,
-            actor=actor(connection),
-            caller=caller(connection),
-            via="api",
-        )
+        ),
     )
     return {"run_id": run.run_id, "thread_id": thread_id}
+
+
+async def _run(engine: Engine, connection: HTTPConnection, request: RunRequest) -> Run:
+    """Accept a run whose events are the protocol's, for whoever is connected."""
+    allowed = access(connection)
+    return await engine.runs.create(
+        replace(
+            request,
+            stream_resumable=True,
+            protocol="v2",
+            thread_metadata=allowed.ownership,
+            trusted=allowed.trusted,
+            actor=actor(connection),
+            caller=caller(connection),
+        )
+    )
 
 
 async def _find_thread(engine: Engine, thread_id: str) -> Thread | None:

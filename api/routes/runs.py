@@ -2,21 +2,13 @@
 
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Request, Response
+from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
-from api.auth import AccessDependency
 from api.dependencies import ActorDependency, EngineDependency
-from api.run_streams import (
-    Shown,
-    check_start,
-    last_event_id,
-    start_run,
-    stream_new_run,
-    stream_run,
-    wait_for_run,
-)
-from api.schemas.common import Limit, Offset, PathUuid, problems
+from api.run_requests import RunRequestsDependency, join, rejoin
+from api.run_streams import Shown, check_start, last_event_id
+from api.schemas.common import PathUuid, QueryLimit, QueryOffset, problems
 from api.schemas.runs import ApiRunStatus, RunCreate, RunView, engine_statuses
 from engine.errors import ConflictError, InvalidValueError, NotFoundError
 from engine.runs.run import CancelAction
@@ -56,21 +48,10 @@ StartedFrom = Annotated[
 
 @router.post("/threads/{thread_id}/runs", responses=STARTS)
 async def create_run(
-    thread_id: PathUuid,
-    body: RunCreate,
-    request: Request,
-    response: Response,
-    engine: EngineDependency,
-    actor: ActorDependency,
-    access: AccessDependency,
+    thread_id: PathUuid, body: RunCreate, response: Response, runs: RunRequestsDependency
 ) -> RunView:
     """Start a run in the background; it is accepted for good when the answer is here."""
-    started = await start_run(
-        request, engine, body, thread_id=thread_id, actor=actor, access=access
-    )
-    response.headers.update(started.headers(stateless=False, suffix="join"))
-    del response.headers["Location"]
-    return RunView.of(started.run)
+    return await runs.create(body, response, thread_id=thread_id)
 
 
 @router.post(
@@ -81,51 +62,27 @@ async def create_run(
 async def stream_new(
     thread_id: PathUuid,
     body: RunCreate,
-    request: Request,
-    engine: EngineDependency,
-    actor: ActorDependency,
-    access: AccessDependency,
+    runs: RunRequestsDependency,
     namespace: Namespaces = None,
 ) -> StreamingResponse:
     """Start a run and stream its events."""
-    return await stream_new_run(
-        request,
-        engine,
-        body,
-        thread_id=thread_id,
-        actor=actor,
-        access=access,
-        shown=Shown.of(None, namespace),
-    )
+    return await runs.stream(body, namespace, thread_id=thread_id)
 
 
 @router.post("/threads/{thread_id}/runs/wait", response_model=None, responses={**ANSWER, **STARTS})
 async def wait_for_new(
-    thread_id: PathUuid,
-    body: RunCreate,
-    request: Request,
-    engine: EngineDependency,
-    actor: ActorDependency,
-    access: AccessDependency,
+    thread_id: PathUuid, body: RunCreate, runs: RunRequestsDependency
 ) -> Response:
     """Start a run and answer with the thread's values when it has ended."""
-    started = await start_run(
-        request, engine, body, thread_id=thread_id, actor=actor, access=access
-    )
-    return wait_for_run(
-        engine,
-        started.run,
-        headers=started.headers(stateless=False, suffix="join"),
-        cancel_on_disconnect=started.run.on_disconnect == "cancel" and not started.replayed,
-    )
+    return await runs.wait(body, thread_id=thread_id)
 
 
 @router.get("/threads/{thread_id}/runs", responses=problems(404))
 async def list_runs(
     thread_id: PathUuid,
     engine: EngineDependency,
-    limit: Limit = 10,
-    offset: Offset = 0,
+    limit: QueryLimit = 10,
+    offset: QueryOffset = 0,
     status: ApiRunStatus | None = None,
     select: Annotated[list[str] | None, Query(description="Fields to answer with.")] = None,
 ) -> list[dict[str, Any]]:
@@ -160,13 +117,7 @@ async def join_run(
 ) -> Response:
     """Answer with the thread's values when the run has ended, at once if it has."""
     run = await engine.runs.get(run_id, thread_id=thread_id)
-    location = f"/threads/{thread_id}/runs/{run_id}"
-    return wait_for_run(
-        engine,
-        run,
-        headers={"Content-Location": location, "Location": f"{location}/join"},
-        cancel_on_disconnect=cancel_on_disconnect,
-    )
+    return join(engine, run, stateless=False, cancel_on_disconnect=cancel_on_disconnect)
 
 
 @router.get(
@@ -191,13 +142,12 @@ async def join_stream(
     """
     run = await engine.runs.get(run_id, thread_id=thread_id)
     check_start(run, checkpoint_id)
-    location = f"/threads/{thread_id}/runs/{run_id}"
-    return stream_run(
+    return rejoin(
         engine,
         run,
-        engine.events.follow_run(run.run_id, after=last_event_id(last_event)),
+        engine.events.follow_run(run_id, after=last_event_id(last_event)),
+        stateless=False,
         shown=Shown.of(stream_mode, namespace),
-        headers={"Content-Location": location, "Location": f"{location}/stream"},
         cancel_on_disconnect=cancel_on_disconnect,
     )
 

@@ -12,16 +12,8 @@ from api.dependencies import ActorDependency, EngineDependency
 from api.idempotency import idempotent_call
 from api.identity import caller
 from api.routes.runs import ANSWER, SSE, STARTS, Namespaces, StartedFrom, StreamModes
-from api.run_streams import (
-    REPLAYED,
-    Shown,
-    check_start,
-    last_event_id,
-    start_run,
-    stream_new_run,
-    stream_run,
-    wait_for_run,
-)
+from api.run_requests import RunRequestsDependency, join, rejoin
+from api.run_streams import REPLAYED, Shown, check_start, last_event_id
 from api.schemas.common import PathUuid, problems
 from api.schemas.runs import BatchItem, CancelMany, RunCreate, RunView
 from engine.runs.run import CancelAction, RunStatus
@@ -36,57 +28,24 @@ ACTIVE: tuple[RunStatus, ...] = ("queued", "running")
 
 @router.post("/runs", responses=STARTS)
 async def create_stateless_run(
-    body: RunCreate,
-    request: Request,
-    response: Response,
-    engine: EngineDependency,
-    actor: ActorDependency,
-    access: AccessDependency,
+    body: RunCreate, response: Response, runs: RunRequestsDependency
 ) -> RunView:
     """Start a run on a thread of its own."""
-    started = await start_run(request, engine, body, thread_id=None, actor=actor, access=access)
-    response.headers.update(started.headers(stateless=True, suffix="join"))
-    del response.headers["Location"]
-    return RunView.of(started.run)
+    return await runs.create(body, response)
 
 
 @router.post("/runs/stream", response_class=StreamingResponse, responses={**SSE, **STARTS})
 async def stream_stateless_run(
-    body: RunCreate,
-    request: Request,
-    engine: EngineDependency,
-    actor: ActorDependency,
-    access: AccessDependency,
-    namespace: Namespaces = None,
+    body: RunCreate, runs: RunRequestsDependency, namespace: Namespaces = None
 ) -> StreamingResponse:
     """Start a run on a thread of its own and stream its events."""
-    return await stream_new_run(
-        request,
-        engine,
-        body,
-        thread_id=None,
-        actor=actor,
-        access=access,
-        shown=Shown.of(None, namespace),
-    )
+    return await runs.stream(body, namespace)
 
 
 @router.post("/runs/wait", response_model=None, responses={**ANSWER, **STARTS})
-async def wait_for_stateless_run(
-    body: RunCreate,
-    request: Request,
-    engine: EngineDependency,
-    actor: ActorDependency,
-    access: AccessDependency,
-) -> Response:
+async def wait_for_stateless_run(body: RunCreate, runs: RunRequestsDependency) -> Response:
     """Start a run on a thread of its own and answer with its values when it has ended."""
-    started = await start_run(request, engine, body, thread_id=None, actor=actor, access=access)
-    return wait_for_run(
-        engine,
-        started.run,
-        headers=started.headers(stateless=True, suffix="join"),
-        cancel_on_disconnect=started.run.on_disconnect == "cancel" and not started.replayed,
-    )
+    return await runs.wait(body)
 
 
 @router.post("/runs/batch", responses=STARTS)
@@ -154,16 +113,12 @@ async def cancel_many(
 
 
 @router.get("/runs/{run_id}/join", response_model=None, responses={**ANSWER, **problems(404)})
-async def join_stateless_run(run_id: PathUuid, engine: EngineDependency) -> Response:
+async def join_stateless_run(
+    run_id: PathUuid, engine: EngineDependency, cancel_on_disconnect: bool = False
+) -> Response:
     """Answer with a run's values when it has ended."""
     run = await engine.runs.get(run_id)
-    location = f"/runs/{run_id}"
-    return wait_for_run(
-        engine,
-        run,
-        headers={"Content-Location": location, "Location": f"{location}/join"},
-        cancel_on_disconnect=False,
-    )
+    return join(engine, run, stateless=True, cancel_on_disconnect=cancel_on_disconnect)
 
 
 @router.get(
@@ -183,13 +138,12 @@ async def join_stateless_stream(
     """Stream a stateless run that was started before."""
     run = await engine.runs.get(run_id)
     check_start(run, checkpoint_id)
-    location = f"/runs/{run_id}"
-    return stream_run(
+    return rejoin(
         engine,
         run,
-        engine.events.follow_run(run.run_id, after=last_event_id(last_event)),
+        engine.events.follow_run(run_id, after=last_event_id(last_event)),
+        stateless=True,
         shown=Shown.of(stream_mode, namespace),
-        headers={"Content-Location": location, "Location": f"{location}/stream"},
         cancel_on_disconnect=cancel_on_disconnect,
     )
 

@@ -115,7 +115,7 @@ class AssistantLatest(Strict):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"version": 1}]})
 
-    version: Annotated[int, Field(ge=1, le=2**31 - 1)]
+    version: Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
 
 
 class GraphSchemas(View):

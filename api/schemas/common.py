@@ -44,8 +44,11 @@ Uuid = Annotated[
     WithJsonSchema({"type": "string", "format": "uuid"}),
 ]
 PathUuid = Annotated[Uuid, Path(description="A UUID.")]
-Limit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="At most so many.")]
-Offset = Annotated[int, Field(ge=0, le=MAX_OFFSET, description="Skip so many.")]
+QueryLimit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="At most so many.")]
+QueryOffset = Annotated[int, Field(ge=0, le=MAX_OFFSET, description="Skip so many.")]
+# In a body there are types: text or a truth value is no number there.
+Limit = Annotated[QueryLimit, Field(strict=True)]
+Offset = Annotated[QueryOffset, Field(strict=True)]
 SortOrder = Literal["asc", "desc"]
 Metadata = dict[str, Any]
 

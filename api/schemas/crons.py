@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, ConfigDict, Field
+from pydantic import AwareDatetime, ConfigDict, Field, StrictBool
 
 from api.schemas.common import Limit, Metadata, Name, Offset, SortOrder, Strict, Uuid, View
 from api.schemas.runs import ApiStreamMode, Nodes, RunConfig
@@ -64,7 +64,7 @@ class CronPatch(Strict):
     schedule: Schedule | None = Field(None, description="Cron expression; seconds may come last.")
     timezone: TimeZone | None = Field(None, description="IANA name; UTC.")
     end_time: AwareDatetime | None = Field(None, description="No run starts after it.")
-    enabled: bool | None = None
+    enabled: StrictBool | None = None
     on_run_completed: OnRunCompleted | None = Field(
         None, description="What becomes of the thread that a run made; `delete`."
     )
@@ -76,8 +76,8 @@ class CronPatch(Strict):
     interrupt_before: Nodes | None = None
     interrupt_after: Nodes | None = None
     stream_mode: ApiStreamMode | list[ApiStreamMode] | None = None
-    stream_subgraphs: bool | None = None
-    stream_resumable: bool | None = None
+    stream_subgraphs: StrictBool | None = None
+    stream_resumable: StrictBool | None = None
     durability: Literal["sync", "async", "exit"] | None = Field(
         None, description="Accepted; every run is as durable as `sync`."
     )
@@ -127,7 +127,7 @@ class CronCreate(CronPatch):
     if_not_exists: Literal["create", "reject"] | None = Field(
         None, description="Accepted for a schedule without thread, whose runs make their own."
     )
-    checkpoint_during: bool | None = Field(
+    checkpoint_during: StrictBool | None = Field(
         None, description="Deprecated; accepted, checkpoints are always written during a run."
     )
 
@@ -137,7 +137,7 @@ class CronCount(Strict):
 
     assistant_id: Name | None = None
     thread_id: Uuid | None = None
-    enabled: bool | None = None
+    enabled: StrictBool | None = None
     metadata: Metadata | None = None
 
 

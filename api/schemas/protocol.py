@@ -45,7 +45,7 @@ class Command(BaseModel):
         },
     )
 
-    id: Annotated[int, Field(ge=0)]
+    id: Annotated[int, Field(strict=True, ge=0)]
     method: Annotated[str, Field(min_length=1, max_length=100)]
     params: dict[str, Any] = Field(default_factory=dict)
 
@@ -114,7 +114,7 @@ class ListCheckpoints(Strict):
     """`state.listCheckpoints`, newest first."""
 
     namespace: Namespace = Field(default_factory=list)
-    limit: Annotated[int, Field(ge=1, le=MAX_HISTORY)] = 10
+    limit: Annotated[int, Field(strict=True, ge=1, le=MAX_HISTORY)] = 10
     before: Name | None = None
 
 
@@ -131,8 +131,8 @@ class Subscribe(Strict):
 
     channels: Annotated[list[str], Field(min_length=1, max_length=MAX_CHANNELS)]
     namespaces: Annotated[list[Namespace], Field(max_length=MAX_NAMESPACES)] | None = None
-    depth: Annotated[int, Field(ge=0)] | None = None
-    since: Annotated[int, Field(ge=0)] | None = None
+    depth: Annotated[int, Field(strict=True, ge=0)] | None = None
+    since: Annotated[int, Field(strict=True, ge=0)] | None = None
 
     @property
     def unknown_channels(self) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
 from api.schemas.common import Name, Strict, Uuid
 from engine.errors import InvalidValueError
@@ -52,11 +52,11 @@ class RunConfig(Strict):
     """
 
     tags: list[str] | None = None
-    recursion_limit: Annotated[int, Field(ge=1, le=MAX_RECURSION_LIMIT)] | None = None
+    recursion_limit: Annotated[int, Field(strict=True, ge=1, le=MAX_RECURSION_LIMIT)] | None = None
     configurable: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
     run_name: str | None = None
-    max_concurrency: Annotated[int, Field(ge=1)] | None = None
+    max_concurrency: Annotated[int, Field(strict=True, ge=1)] | None = None
 
     @model_validator(mode="after")
     def _no_internal_keys(self) -> Self:
@@ -130,8 +130,8 @@ class RunCreate(Strict):
     interrupt_before: Nodes | None = None
     interrupt_after: Nodes | None = None
     stream_mode: ApiStreamMode | list[ApiStreamMode] | None = None
-    stream_subgraphs: bool | None = None
-    stream_resumable: bool | None = Field(
+    stream_subgraphs: StrictBool | None = None
+    stream_resumable: StrictBool | None = Field(
         None, description="Keep the events for a client that comes back."
     )
     on_disconnect: Literal["cancel", "continue"] | None = Field(
@@ -150,7 +150,7 @@ class RunCreate(Strict):
     durability: Literal["sync", "async", "exit"] | None = Field(
         None, description="Accepted; every run is as durable as `sync`."
     )
-    checkpoint_during: bool | None = Field(
+    checkpoint_during: StrictBool | None = Field(
         None, description="Deprecated; accepted, checkpoints are always written during a run."
     )
     strict_resume: Literal[True] | None = Field(

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, StringConstraints
+from pydantic import ConfigDict, Field, StrictBool, StringConstraints
 
 from api.schemas.common import Limit, Name, Offset, Strict, View
 from api.schemas.threads import Minutes
@@ -90,7 +90,7 @@ class ItemSearch(Strict):
     limit: Limit = 10
     offset: Offset = 0
     query: Query | None = Field(None, description="Search by meaning. Needs `store.index`.")
-    refresh_ttl: bool | None = Field(None, description="Whether their time starts anew.")
+    refresh_ttl: StrictBool | None = Field(None, description="Whether their time starts anew.")
 
 
 class NamespaceSearch(Strict):
@@ -102,6 +102,6 @@ class NamespaceSearch(Strict):
 
     prefix: Prefix | None = None
     suffix: Prefix | None = None
-    max_depth: Annotated[int, Field(ge=1, le=50)] | None = None
+    max_depth: Annotated[int, Field(strict=True, ge=1, le=50)] | None = None
     limit: Limit = 100
     offset: Offset = 0

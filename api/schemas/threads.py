@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import (
     ConfigDict,
     Field,
+    StrictBool,
     StringConstraints,
     field_validator,
     model_validator,
@@ -211,10 +212,10 @@ class ThreadPrune(Strict):
         "delete",
         description="The whole thread; all but its newest checkpoint; all but its newest `keep`.",
     )
-    keep: Annotated[int, Field(ge=1, le=100_000)] | None = Field(
+    keep: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = Field(
         None, description="Checkpoints that stay, for `window`; 20."
     )
-    dry_run: bool = Field(False, description="Count what would go and remove nothing.")
+    dry_run: StrictBool = Field(False, description="Count what would go and remove nothing.")
 
     @model_validator(mode="after")
     def _keep_belongs_to_window(self) -> Self:
@@ -292,7 +293,7 @@ class StateRead(Strict):
     )
 
     checkpoint: CheckpointBody
-    subgraphs: bool = False
+    subgraphs: StrictBool = False
     select: list[StateField] | None = None
 
 
@@ -326,7 +327,7 @@ class HistoryRead(Strict):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"limit": 10}]})
 
-    limit: Annotated[int, Field(ge=1, le=MAX_HISTORY)] = 10
+    limit: Annotated[int, Field(strict=True, ge=1, le=MAX_HISTORY)] = 10
     before: Name | CheckpointBody | None = Field(None, description="Only older states.")
     metadata: Metadata | None = Field(None, description="Only checkpoints with this metadata.")
     checkpoint: CheckpointBody | None = Field(None, description="A subgraph's namespace.")

@@ -1,4 +1,5 @@
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,15 @@ from api.commands.server import CommandError
 from engine.loading import load_object
 from engine.migrate import project_migrations
 from engine.project import read_project
+
+
+@pytest.fixture(autouse=True)
+def forgotten_modules() -> Iterator[None]:
+    """Leave no module of a project behind: other projects have one of the same name."""
+    path = list(sys.path)
+    yield
+    sys.path[:] = path
+    sys.modules.pop("agent", None)
 
 
 async def test_a_new_project_runs_asks_and_goes_on(
