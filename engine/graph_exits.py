@@ -45,6 +45,7 @@ class _Contained(Coroutine[Any, Any, Any]):
 
     def __init__(self, inner: Coroutine[Any, Any, Any]) -> None:
         self._inner = inner
+        self.__name__ = self.__qualname__ = getattr(inner, "__qualname__", repr(inner))
 
     def send(self, value: Any) -> Any:
         try:

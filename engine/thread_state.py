@@ -13,7 +13,7 @@ from langgraph_sdk.runtime import AccessContext
 
 from engine.assistants import Scope
 from engine.database import Connection, statement
-from engine.errors import ConflictError, InvalidValueError, NotFoundError
+from engine.errors import ConflictError, EngineError, InvalidValueError, NotFoundError
 from engine.heads import read_head
 from engine.registry import Graph, Registry
 from engine.saver import RunSaver, attached
@@ -130,8 +130,8 @@ class ThreadStates:
                             limit=min(limit, MAX_HISTORY),
                         )
                     ]
-                except ValueError as error:
-                    raise NotFoundError("subgraph", checkpoint_ns) from error
+                except (ValueError, TypeError) as error:
+                    raise _unread(error, thread_id, checkpoint_ns) from error
 
     async def update(
         self,
@@ -275,8 +275,8 @@ class ThreadStates:
     ) -> StateSnapshot:
         try:
             snapshot = await read_head(graph, _config(thread_id, place), subgraphs=subgraphs)
-        except ValueError as error:
-            raise NotFoundError("subgraph", place.checkpoint_ns) from error
+        except (ValueError, TypeError) as error:
+            raise _unread(error, thread_id, place.checkpoint_ns) from error
         if place.checkpoint_ns and _address(snapshot.config) is None:
             raise NotFoundError("subgraph", place.checkpoint_ns)
         return snapshot
@@ -334,6 +334,16 @@ class ThreadStates:
                 "interrupts": jsonb(interrupts),
             },
         )
+
+
+def _unread(error: Exception, thread_id: str, checkpoint_ns: str) -> EngineError:
+    """Return why a state is not shown: no such subgraph, or a state that its schema refuses."""
+    if checkpoint_ns:
+        return NotFoundError("subgraph", checkpoint_ns)
+    return ConflictError(
+        f"the graph cannot read the thread's state: {error}; update it from an earlier checkpoint",
+        thread_id=thread_id,
+    )
 
 
 def state_to_wire(snapshot: StateSnapshot) -> dict[str, Any]:

@@ -28,9 +28,12 @@ Select = Annotated[
     list[StateField] | None,
     Query(description="Fields of the state; `values.<key>` for one key of the values."),
 ]
-STATE: dict[int | str, dict[str, Any]] = {**problems(404), 200: {"model": selectable(StateView)}}
+STATE: dict[int | str, dict[str, Any]] = {
+    **problems(404, 409),
+    200: {"model": selectable(StateView)},
+}
 STATES: dict[int | str, dict[str, Any]] = {
-    **problems(404),
+    **problems(404, 409),
     200: {"model": selectable_list(StateView)},
 }
 

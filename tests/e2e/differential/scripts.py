@@ -585,6 +585,7 @@ async def a_state_is_a_pydantic_model(world: World) -> list[Any]:
         await thread.stream({"name": "ana"}, ["values", "updates"]),
         await thread.invoke({"name": "bo", "age": 7}),
         await thread.invoke({"age": "no number"}),
+        await thread.invoke({"name": "cy", "age": 4}),
     ]
 
 
