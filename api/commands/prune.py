@@ -62,6 +62,8 @@ def prune(context: typer.Context) -> None:
         add_sweep(parser, keep_last=keep_last)
         _add_pause(parser)
         parsed, rest = parser.parse_args(arguments), []
+        if parsed.pause_for and parsed.pause is None:
+            parser.error("--for says how long to --pause, and goes with it only")
     settings = _settings(parsed)
     try:
         if action in PRUNERS_OWN:

@@ -90,9 +90,10 @@ def test_what_a_question_or_a_live_run_needs_stays(prune: Prune, migrated_databa
     [
         (["--keep-last", "0"], 2),
         (["--no-such-flag"], 2),
+        (["--for", "8h"], 2),
         (["--database-url", "postgresql://127.0.0.1:1/nowhere"], 1),
     ],
-    ids=["a policy of nothing", "an unknown flag", "no such database"],
+    ids=["a policy of nothing", "an unknown flag", "the length of no pause", "no such database"],
 )
 def test_what_cannot_be_done_has_its_own_exit_code(
     prune: Prune, arguments: list[str], code: int
