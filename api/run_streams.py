@@ -137,7 +137,8 @@ async def _submit(
     engine: Engine, wanted: RunRequest, call: Call | None
 ) -> tuple[Run | None, Replay | None]:
     """Write the run, or find the answer that its idempotency key had before."""
-    async with engine.database.transaction() as connection:
+    pipelined = call is None and not wanted.command
+    async with engine.database.transaction(pipelined=pipelined) as connection:
         replay = await engine.idempotency.begin(connection, call) if call else None
         if replay is not None:
             return None, replay

@@ -2,7 +2,7 @@
 
 import select
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
@@ -47,13 +47,20 @@ class Database:
     _committed: dict[int, list[Callable[[], None]]] = field(default_factory=dict)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """Yield a connection in one transaction: committed at the end, undone by an exception."""
+    async def transaction(self, *, pipelined: bool = False) -> AsyncIterator[Connection]:
+        """Yield a connection in one transaction: committed at the end, undone by an exception.
+
+        With `pipelined` its statements travel together: only a result that is fetched is waited
+        for, and what is wrong with a statement that returns none shows at the end.
+        """
         async with self.pool.connection() as connection:
             callbacks: list[Callable[[], None]] = []
             self._committed[id(connection)] = callbacks
             try:
-                async with connection.transaction():
+                async with (
+                    connection.pipeline() if pipelined else nullcontext(),
+                    connection.transaction(),
+                ):
                     yield connection
             finally:
                 del self._committed[id(connection)]

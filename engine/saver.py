@@ -137,6 +137,7 @@ class RunSaver(PruningSaver):
         timeout_seconds: longest time of one operation; then the connection is cut.
         max_value_bytes: largest encoded value of one channel.
         triggers: channels that start nodes of the root graph; None where that is not known.
+        writer: gathers what is saved.
     """
 
     conn: Connection
@@ -168,7 +169,7 @@ class RunSaver(PruningSaver):
         self.max_value_bytes = max_value_bytes
         self.triggers: Collection[str] | None = None
         self._gathers = gathers
-        self._writer = CheckpointWriter(self.exclusive)
+        self.writer = CheckpointWriter(self.exclusive)
         self._attempted = _Attempted(fresh=fresh)
 
     @property
@@ -224,7 +225,7 @@ class RunSaver(PruningSaver):
                 inline[channel] = self._storable(channel, value)
             elif channel in new_versions:
                 blobs[channel] = self._storable(channel, value)
-        self._writer.add_checkpoint(
+        self.writer.add_checkpoint(
             CheckpointRow(
                 thread_id=thread_id,
                 checkpoint_ns=checkpoint_ns,
@@ -244,7 +245,7 @@ class RunSaver(PruningSaver):
         if self._gathers and (
             metadata.get("source") == "input" or self._is_last(checkpoint_ns, checkpoint)
         ):
-            self._writer.store_soon()
+            self.writer.store_soon()
         else:
             await self.settle()
         return {
@@ -284,9 +285,9 @@ class RunSaver(PruningSaver):
             sound,
         )
         special = [channel in WRITES_IDX_MAP for channel, _ in writes]
-        self._writer.add_writes(rows, replacing=all(special))
+        self.writer.add_writes(rows, replacing=all(special))
         if self._gathers and not any(special):
-            self._writer.store_soon()
+            self.writer.store_soon()
         else:
             await self.settle()
 
@@ -298,7 +299,7 @@ class RunSaver(PruningSaver):
             psycopg.Error: it is not stored.
         """
         try:
-            await self._writer.store()
+            await self.writer.store()
         except psycopg.Error as error:
             refusal = translate(error)
             if refusal is None:
@@ -307,7 +308,7 @@ class RunSaver(PruningSaver):
 
     async def settle_within(self, connection: Connection) -> None:
         """Store what waits in the transaction of a caller that is in `exclusive`."""
-        await self._writer.store_within(connection)
+        await self.writer.store_within(connection)
 
     async def forget_run(self, run_id: str, thread_id: str) -> None:
         """Delete what a run saved on its thread: checkpoints, writes, and answers it gave.

@@ -83,6 +83,7 @@ class Worker:
     draining: bool = field(default=False, init=False)
     _attempts: dict[str, Attempt] = field(default_factory=dict, init=False)
     _busy: dict[str, bool] = field(default_factory=dict, init=False)
+    _leaving: set[str] = field(default_factory=set, init=False)
     _offered: dict[str, Offer] = field(default_factory=dict, init=False)
     _idle: list[LeaseConnection] = field(default_factory=list, init=False)
     _places: asyncio.Semaphore = field(init=False)
@@ -119,8 +120,8 @@ class Worker:
 
     @property
     def has_room(self) -> bool:
-        """Whether a run that is offered now would start at once."""
-        return not self.draining and len(self._busy) < self.concurrency
+        """Whether a run that is offered now would start at once, or as good as."""
+        return not self.draining and len(self._busy) - len(self._leaving) < self.concurrency
 
     def offer(self, run: Run) -> None:
         """Work on the run's thread at once."""
@@ -206,6 +207,8 @@ class Worker:
             # Nobody knows what state it is in, and closing it frees the lease.
             await self._discard(lease)
             raise
+        finally:
+            self._leaving.discard(thread_id)
         self._idle.append(lease)
         return more
 
@@ -246,6 +249,8 @@ class Worker:
                         save_rest=saver.settle_within,
                     )
                 if written_at is not None:
+                    # Whoever is told may come with the next run before the lease is given back.
+                    self._leaving.add(run.thread_id)
                     self._tell_ending(run.run_id, _ended(run, ending, written_at))
                     self.bus.wake_locally(f"run:{run.run_id}")
                     await recording.finish(ending.status)

@@ -31,7 +31,8 @@ class Submission(Cancellation):
 
     async def create(self, request: RunRequest) -> Run:
         """Accept a run in a transaction of its own; see `submit`."""
-        async with self.database.transaction() as connection:
+        pipelined = not request.command
+        async with self.database.transaction(pipelined=pipelined) as connection:
             return await self.submit(connection, request)
 
     async def submit(self, connection: Connection, request: RunRequest) -> Run:
@@ -80,10 +81,9 @@ class Submission(Cancellation):
         waits = False
         if answers is None and request.thread_id is not None:
             waits = await self._make_way(connection, thread_id, request)
-        async with connection.pipeline():
-            return await self._insert(
-                connection, request, assistant, thread_id, answers=answers, waits=waits
-            )
+        return await self._insert(
+            connection, request, assistant, thread_id, answers=answers, waits=waits
+        )
 
     async def submit_resume(
         self,
