@@ -25,5 +25,7 @@ async def run(thread_id: str, body: dict[str, Any], request: Request) -> Any:
     graph = getattr(bench_graph, body["assistant_id"]).copy({"checkpointer": saver})
     command = body.get("command")
     value = Command(resume=command["resume"]) if command else body["input"]
-    values = await graph.ainvoke(value, {"configurable": {"thread_id": thread_id}})
+    config = {"configurable": {"thread_id": thread_id}}
+    # None is LangGraph's default: checkpoints are written behind the run.
+    values = await graph.ainvoke(value, config, durability=body.get("durability"))
     return jsonable_encoder(values)

@@ -3,7 +3,8 @@
 `python -m tests.bench.bench_http --form short --output build/bench` measures whole cycles (POST
 /threads, POST runs/wait up to the question, POST runs/wait with the answer) at concurrency 1, 8
 and 32, interleaved in the same minutes on the same PostgreSQL (fsync on). The bare routes write no
-run, no gate, no audit entry and hold no lease; LangGraph's default durability there, `sync` here.
+run, no gate, no audit entry and hold no lease; they are measured once with LangGraph's default
+durability and once with `sync`, which is ours.
 
 Ratios are what counts; absolute numbers are those of one machine on one day.
 """
@@ -30,7 +31,7 @@ START = {"assistant_id": "asking", "input": {"text": "begin"}}
 ANSWER = {"assistant_id": "asking", "command": {"resume": "yes"}}
 
 
-async def cycles(port: int, concurrency: int, seconds: float) -> list[float]:
+async def cycles(port: int, concurrency: int, seconds: float, **extra: str) -> list[float]:
     """Return how long each cycle took that ended within the time, in seconds."""
     took: list[float] = []
     deadline = time.perf_counter() + seconds
@@ -40,8 +41,8 @@ async def cycles(port: int, concurrency: int, seconds: float) -> list[float]:
             while (began := time.perf_counter()) < deadline:
                 thread = json.loads(await caller.post("/threads", {}))["thread_id"]
                 path = f"/threads/{thread}/runs/wait"
-                stopped = json.loads(await caller.post(path, START))
-                finished = json.loads(await caller.post(path, ANSWER))
+                stopped = json.loads(await caller.post(path, {**START, **extra}))
+                finished = json.loads(await caller.post(path, {**ANSWER, **extra}))
                 if "__interrupt__" not in stopped or finished.get("answer") != "yes":
                     raise RuntimeError(f"no review took place: {stopped} {finished}")
                 took.append(time.perf_counter() - began)
@@ -50,26 +51,33 @@ async def cycles(port: int, concurrency: int, seconds: float) -> list[float]:
     return took
 
 
-async def compare(ports: dict[str, int], seconds: float, rounds: int) -> list[dict[str, Any]]:
+async def compare(ours: int, bare: int, seconds: float, rounds: int) -> list[dict[str, Any]]:
     """Measure the servers in turns."""
+    servers: list[tuple[str, int, dict[str, str]]] = [
+        ("bare", bare, {}),
+        ("bare_sync", bare, {"durability": "sync"}),
+        ("ours", ours, {}),
+    ]
     rows = []
     for concurrency in CONCURRENCY:
-        rates: dict[str, list[float]] = {name: [] for name in ports}
-        took: dict[str, list[float]] = {name: [] for name in ports}
-        for port in ports.values():
-            await cycles(port, concurrency, 0.5)
+        rates: dict[str, list[float]] = {name: [] for name, _, _ in servers}
+        took: dict[str, list[float]] = {name: [] for name, _, _ in servers}
+        for _, port, extra in servers:
+            await cycles(port, concurrency, 0.5, **extra)
         for _ in range(rounds):
-            for name, port in ports.items():
+            for name, port, extra in servers:
                 began = time.perf_counter()
-                measured = await cycles(port, concurrency, seconds)
+                measured = await cycles(port, concurrency, seconds, **extra)
                 rates[name].append(len(measured) / (time.perf_counter() - began))
                 took[name] += measured
         row: dict[str, Any] = {"concurrency": concurrency}
-        for name in ports:
+        for name in rates:
             row[f"{name}_cycles_per_second"] = round(statistics.median(rates[name]), 1)
             row[f"{name}_p50_ms"] = round(quantile(took[name], 0.5) * 1000, 1)
             row[f"{name}_p99_ms"] = round(quantile(took[name], 0.99) * 1000, 1)
-        row["ratio"] = round(row["ours_cycles_per_second"] / row["bare_cycles_per_second"], 2)
+        for name in ("bare", "bare_sync"):
+            ratio = row["ours_cycles_per_second"] / row[f"{name}_cycles_per_second"]
+            row[f"ratio_to_{name}"] = round(ratio, 2)
         print(json.dumps(row), flush=True)
         rows.append(row)
     return rows
@@ -89,7 +97,7 @@ async def measure(url: str, form: str) -> list[dict[str, Any]]:
     with process(serve, url, **options), process([*bare, "--log-level", "error"], url):
         await answering(f"http://127.0.0.1:{ports['ours']}/ok")
         await answering(f"http://127.0.0.1:{ports['bare']}/docs")
-        return await compare(ports, seconds, rounds)
+        return await compare(ports["ours"], ports["bare"], seconds, rounds)
 
 
 def main() -> int:
