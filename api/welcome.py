@@ -23,9 +23,16 @@ SAMPLE_USER = "holdfast"
 
 
 async def welcome(settings: Settings, project: Project, address: str) -> None:
-    """Submit the sample documents on a first start, then print where everything is."""
+    """Submit the sample documents on a first start, then print where everything is.
+
+    A project with an authentication of its own gets the addresses only.
+    """
     client = get_client(url=address)
     lines = headline(settings, address)
+    if project.auth is not None:  # the server itself cannot sign in
+        sys.stdout.write("\n".join(lines) + "\n")
+        sys.stdout.flush()
+        return
     try:
         samples = project.holdfast.samples if settings.samples else []
         if samples and await client.threads.count() == 0:
