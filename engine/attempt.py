@@ -2,15 +2,13 @@
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import psycopg
-from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.runnables import RunnableConfig
-from langgraph.channels.untracked_value import UntrackedValue
 from langgraph.errors import GraphDrained, UnknownInterruptError
 from langgraph.pregel import Pregel
 from langgraph.runtime import RunControl
@@ -22,27 +20,20 @@ from engine.claims import Claim, Ending
 from engine.database import Database, statement
 from engine.errors import ConflictError
 from engine.events import Recording
+from engine.graph_config import graph_config, thread_config
 from engine.graph_exits import exits_contained
+from engine.graph_output import questions_of, tells_all
 from engine.heads import read_head
 from engine.lease import LeaseLostError
 from engine.limits import Permits
 from engine.provider_limits import ProviderLimits
 from engine.registry import Registry
-from engine.runs.run import AUTH_PREFIX, CancelAction, PendingInterrupt, Run, RunStatus
+from engine.runs.run import CancelAction, Run, RunStatus
 from engine.saver import RunSaver, attached
 from engine.streaming import Outcome, StreamEvent, StreamOptions, error_event, run_graph
-from engine.values import storable_copy
 from engine.wire import error_payload
 
 StopReason = Literal["cancel", "timeout", "shutdown", "lease"]
-
-# Ours to set: a caller's config may not name another thread or reach into LangGraph.
-RESERVED_KEYS = frozenset(
-    {"thread_id", "run_id", "checkpoint_id", "checkpoint_ns", "checkpoint_map"}
-)
-# LangGraph's own second line behind the gates: an answer to a question that is not pending
-# raises, before anything is written.
-STRICT_RESUME_KEY = "__pregel_strict_resume"
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +140,7 @@ class Attempt:
                     or run.kwargs.get("interrupt_before")
                     or run.kwargs.get("interrupt_after")
                 )
-                self._tells_all = _tells_all(graph)
+                self._tells_all = tells_all(graph)
                 await self._check_start(config)
                 await self._stream(graph, config, context, recording)
         finally:
@@ -295,7 +286,7 @@ class Attempt:
                 run.graph_id, store=self._around.store, access="threads.read"
             ) as bare:
                 graph = attached(bare, self._saver, self._around.store)
-                return await read_head(graph, _thread_config(run))
+                return await read_head(graph, thread_config(run))
         except psycopg.Error:
             raise
         except Exception as error:
@@ -347,89 +338,12 @@ class Attempt:
         )
 
 
-def graph_config(claim: Claim, *, callbacks: Sequence[BaseCallbackHandler] = ()) -> RunnableConfig:
-    """Return the config that a claimed run's graph is invoked with.
-
-    The same `metadata.run_id` in every attempt is what makes LangGraph go on instead of applying
-    the input again.
-    """
-    run = claim.run
-    config = dict(run.kwargs.get("config") or {})
-    configurable = {
-        key: value
-        for key, value in (config.get("configurable") or {}).items()
-        if key not in RESERVED_KEYS and not key.startswith(("__", AUTH_PREFIX))
-    }
-    identity = {
-        "run_id": run.run_id,
-        "thread_id": run.thread_id,
-        "assistant_id": run.assistant_id,
-        "graph_id": run.graph_id,
-    }
-    configurable |= {**identity, "checkpoint_ns": "", STRICT_RESUME_KEY: True}
-    caller = run.kwargs.get("caller")
-    if caller is not None:
-        configurable |= {
-            f"{AUTH_PREFIX}user": caller,
-            f"{AUTH_PREFIX}user_id": caller["identity"],
-            f"{AUTH_PREFIX}permissions": caller.get("permissions") or [],
-        }
-    checkpoint_id = run.kwargs.get("checkpoint_id")
-    if checkpoint_id and not claim.continuing:
-        configurable["checkpoint_id"] = checkpoint_id
-    config["configurable"] = configurable
-    config["metadata"] = {**(config.get("metadata") or {}), **run.metadata, **identity}
-    if callbacks:
-        config["callbacks"] = list(callbacks)
-    return cast("RunnableConfig", config)
-
-
-def _tells_all(graph: Pregel[Any, Any, Any, Any]) -> bool:
-    """Tell whether a graph's output is the whole state that its checkpoints hold."""
-    if any(isinstance(channel, UntrackedValue) for channel in graph.channels.values()):
-        return False
-    output, state = graph.output_channels, graph.stream_channels_asis
-    return output == state or (
-        not isinstance(output, str) and not isinstance(state, str) and set(output) == set(state)
-    )
-
-
-def questions_of(
-    snapshot: StateSnapshot,
-) -> tuple[list[PendingInterrupt], dict[str, list[dict[str, Any]]]]:
-    """Return the questions that a head waits at, and how a thread's row shows them."""
-    configurable = snapshot.config.get("configurable", {})
-    pending: list[PendingInterrupt] = []
-    shown: dict[str, list[dict[str, Any]]] = {}
-    for task in snapshot.tasks:
-        for interrupt in task.interrupts:
-            value = storable_copy(interrupt.value)
-            schema = interrupt.response_schema
-            pending.append(
-                PendingInterrupt(
-                    interrupt_id=interrupt.id,
-                    value=value,
-                    response_schema=storable_copy(schema) if isinstance(schema, dict) else None,
-                    node=task.name,
-                    task_id=task.id,
-                    checkpoint_ns=str(configurable.get("checkpoint_ns", "")),
-                    checkpoint_id=str(configurable.get("checkpoint_id", "")),
-                )
-            )
-            shown.setdefault(task.id, []).append({"id": interrupt.id, "value": value})
-    return pending, shown
-
-
 async def _show(recording: Recording, event: StreamEvent) -> None:
     # An event that cannot be kept is a gap in a stream, not the end of a run.
     try:
         await recording.append(event)
     except psycopg.Error as error:
         log.warning("event_lost", extra={"run_id": recording.run_id, "error": str(error)})
-
-
-def _thread_config(run: Run) -> RunnableConfig:
-    return {"configurable": {"thread_id": run.thread_id, "checkpoint_ns": ""}}
 
 
 def _crash_loop(run: Run) -> dict[str, Any]:
