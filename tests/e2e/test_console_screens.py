@@ -57,6 +57,7 @@ def paths(shop_server: Any) -> dict[str, str]:
         "thread": f"/console/threads/{thread_id}",
         "step": f"/console/threads/{thread_id}/steps/{history[1]['checkpoint_id']}",
         "graph": "/console/graphs/purchase_order",
+        "node": f"/console/graphs/purchase_order/nodes/read_document?thread={thread_id}",
         "storage": "/console/storage?largest=1",
         "audit": "/console/audit?check=1",
         "health": "/console/health",

@@ -95,7 +95,7 @@ def test_every_screen_is_pictured(shop: Any, shop_server: Any, folder: Path, loo
         "thread": f"/console/threads/{done['thread_id']}",
         "step": f"{thread_path}/steps/{history.json()[1]['checkpoint_id']}",
         "graph": "/console/graphs",
-        "node": f"/console/graphs/purchase_order/nodes/reserve_budget?thread={done['thread_id']}",
+        "node": f"/console/graphs/purchase_order/nodes/commit_to_erp?thread={done['thread_id']}",
         "storage": "/console/storage?largest=1",
         "audit": "/console/audit?check=1",
         "health": "/console/health",
