@@ -74,3 +74,12 @@ async def test_a_namespace_that_is_not_allowed_is_refused(api: Any, namespace: l
     )
 
     assert answer.status_code == 422
+
+
+async def test_a_search_by_meaning_is_refused_by_its_name_without_an_index(api: Any) -> None:
+    body = {"namespace_prefix": ["a"], "query": "like this"}
+
+    refused = await api.http.post("/store/items/search", json=body)
+
+    assert refused.status_code == 422
+    assert refused.json()["pointer"] == "/query"
