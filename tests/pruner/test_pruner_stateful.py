@@ -308,7 +308,7 @@ def test_any_sequence_leaves_a_thread_as_good_as_unpruned(
 
 
 @pytest.mark.long
-@pytest.mark.timeout(7200)
+@pytest.mark.timeout(21_600)
 def test_two_thousand_sequences_of_thirty_steps_do_too(
     machine: type[RuleBasedStateMachine],
 ) -> None:
