@@ -45,7 +45,8 @@
   let begun = null; // what Ctrl+Enter in a field sends
 
   const step = (by) => {
-    const lines = $$("#lines a").filter((line) => visible(line) && line.closest("li"));
+    // Asking a line whether it is visible would lay out every one of a long queue.
+    const lines = $$("#lines a").filter((line) => !line.closest(".fold:not([open])"));
     const at = lines.findIndex((line) => line.getAttribute("aria-current") === "true");
     const next = at < 0 ? lines[0] : lines[at + by];
     if (next) next.click();
