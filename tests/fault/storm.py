@@ -290,7 +290,9 @@ class _Stormer:
             rows = await asyncio.to_thread(
                 self._rows,
                 "SELECT workers.pid, array_agg(runs.run_id) AS run_ids FROM holdfast.runs"
-                " JOIN holdfast.workers USING (worker_id) WHERE runs.status = 'running' GROUP BY 1",
+                " JOIN holdfast.workers USING (worker_id) WHERE runs.status = 'running' GROUP BY 1"
+                # One blow more and such a run would rightly be taken for the killer.
+                " HAVING bool_and(runs.attempts < runs.max_attempts)",
             )
             by_pid = {row["pid"]: row["run_ids"] for row in rows}
             busy = [
