@@ -396,15 +396,6 @@ CREATE TABLE holdfast.prune_runs (
     duration_seconds double precision NOT NULL
 );
 
--- While a row is here, no process removes anything on its own account.
-CREATE TABLE holdfast.prune_pauses (
-    tenant      text        NOT NULL DEFAULT 'default' PRIMARY KEY,
-    paused_by   text        NOT NULL,
-    reason      text        NOT NULL CHECK (reason <> ''),
-    paused_at   timestamptz NOT NULL DEFAULT clock_timestamp(),
-    until       timestamptz                                 -- NULL: until somebody resumes
-);
-
 -- Sizes of the checkpoint tables over time, for the storage page and growth figures.
 CREATE TABLE holdfast.storage_samples (
     tenant      text        NOT NULL DEFAULT 'default',
