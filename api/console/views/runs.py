@@ -32,7 +32,8 @@ SINCE: Mapping[str, tuple[str, float]] = {
     "month": ("the last 30 days", 30 * DAY),
 }
 STATUSES = ("queued", "running", "interrupted", "succeeded", "failed", "cancelled", "expired")
-WORDS: Mapping[str, str] = {"interrupted": "waiting"}  # the same word on every screen
+# A run ends with its question; what waits is the thread, until the question is answered.
+WORDS: Mapping[str, str] = {"interrupted": "asked"}
 LIVE = ("queued", "running")
 RETRYABLE = ("failed", "expired", "cancelled")
 
