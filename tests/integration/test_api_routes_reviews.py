@@ -500,6 +500,35 @@ async def test_only_oneself_is_sent_away(api: Api) -> None:
     assert (await api.client.get("/absences")).json() == []
 
 
+async def test_who_stands_in_from_tomorrow_does_not_stand_in_today(api: Api) -> None:
+    now = datetime.now(UTC)
+    body = {
+        "delegate": "ben",
+        "starts_at": (now + timedelta(days=1)).isoformat(),
+        "ends_at": (now + timedelta(days=2)).isoformat(),
+    }
+    mine = await api.ask(hitl(assignees=["ana"]))
+
+    put = await api.client.put("/absences/ana", json=body, headers={"x-holdfast-user": "ana"})
+    early = await api.decide(mine, decisions=[{"type": "approve"}], user="ben")
+
+    assert datetime.fromisoformat(put.json()["starts_at"]) == now + timedelta(days=1)
+    assert early.status_code == 403
+
+
+async def test_a_comment_to_the_agent_reaches_it_with_the_decision(api: Api) -> None:
+    review = await api.ask(hitl())
+    comment = {"body": "mind the limit", "audience": "agent"}
+
+    await api.client.post(
+        f"/reviews/{review['id']}/comment", json=comment, headers={"x-holdfast-user": "ben"}
+    )
+    decided = await api.decide(review, decisions=[{"type": "reject", "message": "no"}])
+
+    values = await api.result(decided)
+    assert "ben: mind the limit" in json.dumps(values)
+
+
 async def test_every_route_is_documented_with_its_refusals(api: Api) -> None:
     paths = (await api.client.get("/openapi.json")).json()["paths"]
 
