@@ -63,9 +63,9 @@ studio: $(STUDIO)/studio.stamp ## Run LangGraph's own development server and Stu
 
 ##@ Long suites (CI runs short forms)
 .PHONY: differential-long test-postgres15 chaos race hibernation bench shots compatibility prove-pruner bench-pruner
-test-postgres15: $(VENV)/dev.stamp ## Run the tests that touch SQL on Debian's PostgreSQL 15
+test-postgres15: $(VENV)/dev.stamp ## Run the tests that touch SQL on Debian's PostgreSQL 15, or TESTS="..." of them
 	@tests/tools/with-postgres 15 $(BIN)/python -m pytest -q -m "not long and not browser and not node" -n auto --maxprocesses 4 --dist loadfile \
-	  tests/integration tests/pruner
+	  $(or $(TESTS),tests/integration tests/pruner)
 chaos: $(VENV)/dev.stamp ## Kill workers and count effects: KILLS=500 SEED=7; or the database: RESTARTS=100
 	@$(BIN)/python -m tests.fault.chaos --seed $(or $(SEED),1) \
 	  $(if $(KILLS),--kills $(KILLS)) $(if $(RESTARTS),--restarts $(RESTARTS))
