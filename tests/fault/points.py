@@ -1,5 +1,6 @@
 """Where a process can be told to die, and the bugs that can be planted in it."""
 
+import asyncio
 import contextlib
 import functools
 import os
@@ -9,6 +10,8 @@ from typing import Any
 
 FAULT_VARIABLE = "HOLDFAST_FAULT"  # "<point>#<n>": die at the n-th passing, counted from 1
 PLANT_VARIABLE = "HOLDFAST_PLANT"  # names of planted bugs, comma separated
+# Longer than a step of the storm's graph, so that a kill nearly always falls behind the run.
+SLOW_DISK_SECONDS = 0.1
 
 POINTS = (
     "claimed",
@@ -75,10 +78,18 @@ def fence_off() -> None:
 
 
 def durability_async() -> None:
-    """Let LangGraph go on before a checkpoint is written, as it does by default."""
+    """Let LangGraph go on before a checkpoint is written, as it does by default, on a slow disk."""
     from langgraph.pregel import Pregel
 
-    stream = Pregel.astream
+    from engine.saver import RunSaver
+
+    stream, save = Pregel.astream, RunSaver.aput
+
+    async def aput(self: Any, *positional: Any, **named: Any) -> Any:
+        await asyncio.sleep(SLOW_DISK_SECONDS)
+        return await save(self, *positional, **named)
+
+    RunSaver.aput = aput
 
     def astream(self: Any, *positional: Any, **named: Any) -> Any:
         return stream(self, *positional, **{**named, "durability": "async"})

@@ -38,8 +38,9 @@ def at(checkpoint: Any) -> Any:
 
 
 async def test_what_a_task_wrote_commits_with_the_checkpoint_of_its_superstep(
-    connection: AsyncConnection, checkpoint_database: str
+    connection: AsyncConnection, checkpoint_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("engine.checkpoint_writer.PATIENCE_SECONDS", 60.0)
     saver = RunSaver(connection, gathers=True)
     first, second = empty_checkpoint(), empty_checkpoint()
     await saver.aput({"configurable": ROOT}, first, {"source": "loop", "step": 0}, {})
