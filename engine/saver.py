@@ -9,7 +9,7 @@ import asyncio
 import copy
 import os
 import socket
-from collections.abc import AsyncIterator, Collection, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -30,6 +30,7 @@ from langgraph.checkpoint.base import id as checkpoint_ids
 from langgraph.checkpoint.serde import _msgpack
 from langgraph.checkpoint.serde.base import SerializerProtocol
 from langgraph.checkpoint.serde.types import TASKS, _DeltaSnapshot
+from langgraph.constants import START
 from langgraph.pregel import Pregel
 from langgraph.store.base import BaseStore
 from psycopg import AsyncCursor
@@ -136,7 +137,8 @@ class RunSaver(PruningSaver):
     Attributes:
         timeout_seconds: longest time of one operation; then the connection is cut.
         max_value_bytes: largest encoded value of one channel.
-        triggers: channels that start nodes of the root graph; None where that is not known.
+        triggers: nodes of the root graph by the channels that start them; None where that is not
+            known.
         writer: gathers what is saved.
     """
 
@@ -167,7 +169,7 @@ class RunSaver(PruningSaver):
         super().__init__(connection, serde=serde)
         self.timeout_seconds = timeout_seconds
         self.max_value_bytes = max_value_bytes
-        self.triggers: Collection[str] | None = None
+        self.triggers: Mapping[str, Sequence[str]] | None = None
         self._gathers = gathers
         self.writer = CheckpointWriter(self.exclusive)
         self._attempted = _Attempted(fresh=fresh)
@@ -204,8 +206,8 @@ class RunSaver(PruningSaver):
         """Save a checkpoint.
 
         A gathering saver lets two kinds of checkpoints wait for what comes at once: that of the
-        input, which LangGraph does not wait for, and the last one, which nothing comes after but
-        the end of the run.
+        input, where LangGraph waits for the next one before any node begins, and the last one,
+        which nothing comes after but the end of the run.
 
         Raises:
             InvalidValueError: the state holds what cannot be stored; nothing was written.
@@ -243,7 +245,7 @@ class RunSaver(PruningSaver):
         )
         self._attempted.fresh = False
         if self._gathers and (
-            metadata.get("source") == "input" or self._is_last(checkpoint_ns, checkpoint)
+            self._is_dealt_out(checkpoint_ns, metadata) or self._is_last(checkpoint_ns, checkpoint)
         ):
             self.writer.store_soon()
         else:
@@ -324,6 +326,19 @@ class RunSaver(PruningSaver):
             await connection.execute(
                 statement("delete_unreferenced_blobs"), {"thread_id": thread_id}
             )
+
+    def _is_dealt_out(self, checkpoint_ns: str, metadata: CheckpointMetadata) -> bool:
+        """Tell whether it is an input that a step of LangGraph's own takes to the first nodes.
+
+        A functional graph's node begins with the input's checkpoint itself, and the keys of its
+        effects hang on that one's id: it must be the same after a crash.
+        """
+        return (
+            metadata.get("source") == "input"
+            and checkpoint_ns == ""
+            and self.triggers is not None
+            and [*self.triggers.get(START, ())] == [START]
+        )
 
     def _is_last(self, checkpoint_ns: str, checkpoint: Checkpoint) -> bool:
         """Tell whether no node follows: LangGraph looks at the same channels to find that out."""

@@ -53,6 +53,23 @@ async def test_what_a_task_wrote_commits_with_the_checkpoint_of_its_superstep(
     assert await count(checkpoint_database, "checkpoint_writes") == 1
 
 
+async def test_an_input_that_starts_a_node_of_the_graph_does_not_wait(
+    connection: AsyncConnection, checkpoint_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("engine.checkpoint_writer.PATIENCE_SECONDS", 60.0)
+    waiting, functional = (RunSaver(connection, gathers=True) for _ in range(2))
+    waiting.triggers = {"__start__": ["__start__"]}  # a step of LangGraph's own comes first
+    functional.triggers = {"__start__": ["workflow"]}
+    metadata: Any = {"source": "input", "step": -1}
+
+    await waiting.aput({"configurable": ROOT}, empty_checkpoint(), metadata, {})
+    before = await count(checkpoint_database, "checkpoints")
+    await functional.aput({"configurable": ROOT}, empty_checkpoint(), metadata, {})
+
+    assert (before, await count(checkpoint_database, "checkpoints")) == (0, 1)
+    await waiting.settle()
+
+
 async def test_what_nothing_follows_is_stored_by_itself(
     connection: AsyncConnection, checkpoint_database: str
 ) -> None:
