@@ -31,6 +31,16 @@ from tests.pruner.zookeeper import exact
 
 POSITIONS = st.integers(min_value=0, max_value=11)
 WINDOWS = st.integers(min_value=1, max_value=6)
+# Behind a run, LangGraph saves a barrier's set while the next step already adds to it
+# (`NamedBarrierValue.checkpoint` returns the set itself): two unpruned threads differ at random.
+BEGINNINGS = st.sampled_from(
+    [
+        (name, durability)
+        for name in sorted(SHAPES)
+        for durability in DURABILITIES
+        if (name, durability) != ("barrier", "async")
+    ]
+)
 
 
 class KilledError(Exception):
@@ -44,8 +54,9 @@ class Threads(RuleBasedStateMachine):
     memory: Memory
     sequence = 0
 
-    @initialize(name=st.sampled_from(sorted(SHAPES)), durability=st.sampled_from(DURABILITIES))
-    def start(self, name: str, durability: str) -> None:
+    @initialize(beginning=BEGINNINGS)
+    def start(self, beginning: tuple[str, str]) -> None:
+        name, durability = beginning
         Threads.sequence += 1
         self.shape = SHAPES[name]
         stem = f"{name}-{durability}-{Threads.sequence}"
