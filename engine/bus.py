@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 from uuid import uuid4
 
@@ -16,6 +16,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg.abc import Query
 
+from engine.cancelling import end_task
 from engine.database import Connection, Database
 
 log = logging.getLogger(__name__)
@@ -196,6 +197,4 @@ async def open_bus(database: Database, *, timeout_seconds: float = 10.0) -> Asyn
         await bus.wait_connected(timeout_seconds)
         yield bus
     finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end_task(task)

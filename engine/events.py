@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 
 from engine.bus import Bus, Subscription
+from engine.cancelling import end_task
 from engine.database import Database, statement
 from engine.streaming import StreamEvent
 from engine.wire import to_json
@@ -464,12 +465,15 @@ class Following:
                 if await self._events.is_over(self._key):
                     break
             return -1
-        await self._events.announce(self._key)
         if self._events.is_local(self._key):
             await self._events.flush()  # what is not written yet is in no new follower's queue
+        last = -1
+        if self._after is None:
+            last = await self._events.get_last_seq(self._key)
+        # Only now: what others write because they hear of it is new.
+        await self._events.announce(self._key)
         if self._after is not None:
             return self._after
-        last = await self._events.get_last_seq(self._key)
         # What came while the question was on its way is new, though it may be stored by now.
         arrived = [recorded.seq - 1 for recorded in self._queue if recorded.seq is not None]
         return min([last, *arrived[:1]])
@@ -499,9 +503,7 @@ async def open_events(*, database: Database, bus: Bus) -> AsyncIterator[Events]:
         with suppress(TimeoutError):
             async with asyncio.timeout(5.0):
                 await events.flush()
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end_task(task)
 
 
 def _run_key(run_id: str) -> str:

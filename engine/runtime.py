@@ -17,6 +17,7 @@ from engine.assistants import Assistants
 from engine.attempt import Surroundings
 from engine.audit import Audit
 from engine.bus import Bus, open_bus
+from engine.cancelling import end_task
 from engine.checks import Checks
 from engine.claims import Claims
 from engine.conversations import Conversations
@@ -365,11 +366,8 @@ async def _working(engine: Engine) -> AsyncIterator[None]:
     finally:
         consuming.cancel()  # takes no more tickets; those in hand are waited for
         await engine.worker.drain()
-        with suppress(asyncio.CancelledError):
-            await consuming
-        sweeping.cancel()
-        with suppress(asyncio.CancelledError):
-            await sweeping
+        await end_task(consuming)
+        await end_task(sweeping)
         with suppress(psycopg.Error):
             await engine.sweeper.say_goodbye()
 
@@ -378,6 +376,4 @@ async def _stop_store(store: BaseStore) -> None:
     """End the store's background task, which it starts with its first use and never ends."""
     task: asyncio.Task[None] | None = getattr(store, "_task", None)
     if task is not None:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await end_task(task)

@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.cancelling import heed_cancellation
 from engine.database import Connection, Database, statement
 from engine.dispatch import Dispatcher
 from engine.lease import APPLICATION_NAME
@@ -178,6 +179,7 @@ class Sweeper:
     async def _repeat(self, duty: Duty) -> None:
         while True:
             await self._do(duty)
+            heed_cancellation()
             await asyncio.sleep(duty.every_seconds)
 
     async def _do(self, duty: Duty) -> None:

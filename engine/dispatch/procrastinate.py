@@ -13,6 +13,7 @@ from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
 from psycopg import sql
 
+from engine.cancelling import heed_cancellation
 from engine.database import Connection, Database, statement
 from engine.dispatch import Handler
 
@@ -97,6 +98,7 @@ class ProcrastinateDispatcher:
                 await self._work(handler, concurrency=concurrency, wait=True)
             except (ConnectorException, psycopg.Error, OSError) as error:
                 log.warning("ticket queue lost", extra={"error": str(error)})
+            heed_cancellation()  # the error may have come instead, from saying goodbye
             await asyncio.sleep(RESTART_SECONDS)
 
     async def drain(self, handler: Handler, *, concurrency: int) -> None:

@@ -213,6 +213,26 @@ async def test_the_executor_hears_of_a_follower_elsewhere_and_begins_to_keep(her
     assert await collecting == ["heard"]
 
 
+async def test_what_is_written_because_somebody_follows_is_news_to_the_follower(here, elsewhere):
+    run_id = await here.run_starts()
+    announce = here.events.announce
+    async with elsewhere.events.record(
+        run_id=run_id, thread_id=THREAD, resumable=True
+    ) as recording:
+
+        async def announce_to_a_quick_one(key: str) -> None:
+            await announce(key)
+            await recording.append(StreamEvent("values", "at once"))
+            await recording.flush()
+            await elsewhere.run_ends(run_id)
+
+        here.events.announce = announce_to_a_quick_one
+
+        seen = await collect(here.events.follow_run(run_id))
+
+    assert seen == ["at once"]
+
+
 async def test_a_second_attempt_continues_the_ids_of_the_first(here, elsewhere):
     run_id = await here.run_starts()
     async with here.events.record(run_id=run_id, thread_id=THREAD, resumable=True) as recording:
