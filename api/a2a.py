@@ -15,6 +15,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import JSONResponse, Response
 
 from api.a2a_tasks import Tasks
+from api.a2a_updates import STREAM_MODES
 from api.auth import Access, AccessDependency, access, check_assistant
 from api.delegation import Delegation
 from api.dependencies import EngineDependency
@@ -93,6 +94,7 @@ def _errands(engine: Engine, context: ServerCallContext) -> Delegation:
         trusted=allowed.trusted,
         scope=allowed.scope,
         metadata=allowed.ownership,
+        stream_modes=STREAM_MODES,
     )
 
 

@@ -30,7 +30,6 @@ from a2a.types import (
     SendMessageRequest,
     SubscribeToTaskRequest,
     Task,
-    TaskArtifactUpdateEvent,
     TaskPushNotificationConfig,
     TaskState,
     TaskStatus,
@@ -46,6 +45,7 @@ from a2a.utils.errors import (
 )
 from a2a.utils.task import apply_history_length, validate_history_length, validate_page_size
 
+from api.a2a_updates import Updates, replies_in
 from api.delegation import GIVEN_UP, Delegation, Errand, Stage, answer_of
 from engine.assistants import Assistant
 from engine.errors import EngineError, NotFoundError
@@ -283,16 +283,30 @@ class Tasks(RequestHandler):
     async def _follow(
         self, errands: Delegation, task_id: str, *, refusal: str | None = None
     ) -> AsyncGenerator[Event]:
-        """Yield the task as it is, and then what has become of it."""
+        """Yield the task as it is, then what it does, from its run's first event to its rest.
+
+        The runs of tasks keep their events: whoever comes late, to whichever process, hears all.
+        """
         errand = await self._find(errands, task_id)
         yield await self._task(errand, refusal=refusal)
         if errand.run.finished:
             return
-        task = await self._task(await errands.look(task_id))
+        updates = Updates(task_id, _context_id(errand))
+        while not errand.run.finished:
+            followed = errand.run.run_id
+            following = self._engine.events.follow_run(followed, after=-1)
+            try:
+                async for recorded in following:
+                    for update in updates.of(recorded):
+                        yield update
+            finally:
+                following.close()
+            await self._engine.runs.wait(followed)
+            errand = await errands.look(task_id, wait=False)
+        task = await self._task(errand)
         for artifact in task.artifacts:
-            yield TaskArtifactUpdateEvent(
-                task_id=task_id, context_id=task.context_id, artifact=artifact, last_chunk=True
-            )
+            if artifact.artifact_id not in updates.complete:
+                yield updates.whole(artifact)
         yield TaskStatusUpdateEvent(task_id=task_id, context_id=task.context_id, status=task.status)
 
     async def _task(self, errand: Errand, *, refusal: str | None = None) -> Task:
@@ -307,8 +321,10 @@ class Tasks(RequestHandler):
             status.message.CopyFrom(_message(errand.run, context_id, Role.ROLE_AGENT, parts))
         artifacts = []
         if errand.stage == "completed":
-            parts = [new_data_part(to_plain(errand.values))]
-            artifacts = [Artifact(artifact_id=errand.run.run_id, name="values", parts=parts)]
+            values = to_plain(errand.values)
+            whole = Artifact(artifact_id=errand.run.run_id, name="values")
+            whole.parts.append(new_data_part(values))
+            artifacts = [whole, *replies_in(values)]
         return Task(
             id=thread_id,
             context_id=context_id,

@@ -76,6 +76,8 @@ class Delegation:
         trusted: whether messages of every role are taken from the caller.
         scope: what the metadata of a thread must contain to exist for the caller.
         metadata: what threads of the caller get.
+        stream_modes: what the runs tell while they work, kept for those who come late; nothing
+            by default.
     """
 
     engine: Engine
@@ -85,6 +87,7 @@ class Delegation:
     trusted: bool = True
     scope: Mapping[str, Any] = field(default_factory=dict)
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    stream_modes: tuple[str, ...] = ()
 
     def thread_of(self, assistant_id: str, *, key: str | None) -> str:
         """Return the thread of an errand: always the same for a caller's key, new without one."""
@@ -111,18 +114,8 @@ class Delegation:
                 scope=self.scope,
             )
             if made:
-                await self.engine.runs.submit(
-                    connection,
-                    RunRequest(
-                        assistant_id=assistant_id,
-                        thread_id=thread_id,
-                        input=graph_input,
-                        actor=self.actor,
-                        caller=self.caller,
-                        trusted=self.trusted,
-                        via=self.via,
-                    ),
-                )
+                request = self._request(assistant_id, thread_id, input=graph_input)
+                await self.engine.runs.submit(connection, request)
 
     async def answer(self, thread_id: str, answers: Mapping[str, Any]) -> None:
         """Answer questions by their interrupt ids.
@@ -131,15 +124,9 @@ class Delegation:
             EngineError: see `Gates.accept_resume`; the questions stay open.
         """
         thread = await self.engine.threads.get(thread_id, scope=self.scope)
+        command = {"resume": dict(answers)}
         await self.engine.runs.create(
-            RunRequest(
-                assistant_id=str(thread.assistant_id),
-                thread_id=thread_id,
-                command={"resume": dict(answers)},
-                actor=self.actor,
-                caller=self.caller,
-                via=self.via,
-            )
+            self._request(str(thread.assistant_id), thread_id, command=command)
         )
 
     async def give_up(self, thread_id: str) -> None:
@@ -164,6 +151,21 @@ class Delegation:
             thread = await self.engine.threads.read(connection, thread_id)
             questions = await self.engine.gates.live(connection, thread_id)
         return Errand(thread=thread, run=run, questions=tuple(questions))
+
+    def _request(self, assistant_id: str, thread_id: str, **asked: Any) -> RunRequest:
+        streams = bool(self.stream_modes)
+        return RunRequest(
+            assistant_id=assistant_id,
+            thread_id=thread_id,
+            stream_mode=self.stream_modes or ("values",),
+            stream_subgraphs=streams,
+            stream_resumable=streams,
+            actor=self.actor,
+            caller=self.caller,
+            trusted=self.trusted,
+            via=self.via,
+            **asked,
+        )
 
     async def _check(self, thread_id: str) -> None:
         thread = await self.engine.threads.get(thread_id, scope=self.scope)

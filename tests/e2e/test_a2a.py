@@ -1,4 +1,4 @@
-"""A2A with its official client: cards, tasks, and questions as input required."""
+"""A2A with its official client: cards, tasks, streams, and questions as input required."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -9,8 +9,19 @@ import pytest
 from a2a.client import ClientConfig, create_client
 from a2a.client.client import Client
 from a2a.helpers import new_data_part, new_text_message
-from a2a.helpers.proto_helpers import get_data_parts
-from a2a.types import GetTaskRequest, Message, Role, SendMessageRequest, Task, TaskState
+from a2a.helpers.proto_helpers import get_artifact_text, get_data_parts
+from a2a.types import (
+    GetTaskRequest,
+    Message,
+    Role,
+    SendMessageRequest,
+    StreamResponse,
+    SubscribeToTaskRequest,
+    Task,
+    TaskArtifactUpdateEvent,
+    TaskState,
+    TaskStatus,
+)
 
 
 @pytest.fixture
@@ -20,10 +31,17 @@ async def talk(graph_server) -> AsyncIterator[Client]:
     await client.close()
 
 
-async def _client(graph_server, assistant: str) -> Client:
+@pytest.fixture
+async def streaming(graph_server) -> AsyncIterator[Client]:
+    client = await _client(graph_server, "talk", streaming=True)
+    yield client
+    await client.close()
+
+
+async def _client(graph_server, assistant: str, *, streaming: bool = False) -> Client:
     return await create_client(
         graph_server.url,
-        client_config=ClientConfig(streaming=False),
+        client_config=ClientConfig(streaming=streaming),
         relative_card_path=f"/.well-known/agent-card.json?assistant_id={assistant}",
     )
 
@@ -44,6 +62,19 @@ async def send(client: Client, sent: Message) -> Task:
         last = response.task
     assert last is not None
     return last
+
+
+async def stream(client: Client, sent: Message) -> list[StreamResponse]:
+    return [told async for told in client.send_message(SendMessageRequest(message=sent))]
+
+
+def replies(told: list[StreamResponse]) -> list[TaskArtifactUpdateEvent]:
+    updates = [one.artifact_update for one in told if one.HasField("artifact_update")]
+    return [update for update in updates if update.artifact.name == "reply"]
+
+
+def statuses(told: list[StreamResponse]) -> list[TaskStatus]:
+    return [one.status_update.status for one in told if one.HasField("status_update")]
 
 
 def said(**more: Any) -> dict[str, Any]:
@@ -121,3 +152,74 @@ async def test_a_message_sent_twice_makes_one_task(talk):
     second = await send(talk, message(said(ask=True), key="m-1"))
 
     assert second.id == first.id
+
+
+async def test_a_stream_tells_a_reply_piece_by_piece(streaming):
+    told = await stream(streaming, message(said()))
+
+    pieces = replies(told)
+    assert [get_artifact_text(piece.artifact) for piece in pieces][:5] == [
+        "one",
+        " ",
+        "two",
+        " ",
+        "three",
+    ]
+    assert len({piece.artifact.artifact_id for piece in pieces}) == 1
+    assert [piece.append for piece in pieces] == [False, *[True] * (len(pieces) - 1)]
+    assert [piece.last_chunk for piece in pieces] == [*[False] * (len(pieces) - 1), True]
+
+
+async def test_a_stream_tells_each_step_while_the_task_works(streaming):
+    told = await stream(streaming, message(said()))
+
+    *working, last = statuses(told)
+    steps = [part for status in working for part in get_data_parts(status.message.parts)]
+    assert told[0].task.status.state in (
+        TaskState.TASK_STATE_SUBMITTED,
+        TaskState.TASK_STATE_WORKING,
+    )
+    assert {status.state for status in working} == {TaskState.TASK_STATE_WORKING}
+    assert [step["node"] for step in steps] == ["draft", "review", "publish"]
+    assert last.state == TaskState.TASK_STATE_COMPLETED
+
+
+async def test_what_a_stream_told_is_in_the_task_that_is_looked_up(streaming):
+    told = await stream(streaming, message(said()))
+    found = await streaming.get_task(GetTaskRequest(id=told[0].task.id))
+
+    heard = "".join(get_artifact_text(piece.artifact) for piece in replies(told))
+    (kept,) = (artifact for artifact in found.artifacts if artifact.name == "reply")
+    assert kept.artifact_id == replies(told)[0].artifact.artifact_id
+    assert get_artifact_text(kept) == heard == "one two three"
+
+
+async def test_a_stream_stops_at_a_question_and_the_answer_streams_on(streaming):
+    asked = await stream(streaming, message(said(ask=True)))
+    answered = await stream(streaming, message({"approved": True}, task=asked[0].task))
+
+    assert statuses(asked)[-1].state == TaskState.TASK_STATE_INPUT_REQUIRED
+    assert statuses(answered)[-1].state == TaskState.TASK_STATE_COMPLETED
+    assert replies(asked)
+
+
+async def test_a_stream_ends_with_the_failure(streaming):
+    told = await stream(streaming, message(said(fail="kaboom")))
+
+    assert statuses(told)[-1].state == TaskState.TASK_STATE_FAILED
+    assert "kaboom" in statuses(told)[-1].message.parts[0].text
+
+
+async def test_who_subscribes_late_hears_the_task_from_its_beginning(streaming):
+    request = SendMessageRequest(message=message(said(seconds=3)))
+    task_id = ""
+    async for one in streaming.send_message(request):
+        task_id = task_id or one.task.id
+        if replies([one]):
+            break  # the client leaves in the middle of it
+    told = [one async for one in streaming.subscribe(SubscribeToTaskRequest(id=task_id))]
+
+    heard = "".join(get_artifact_text(piece.artifact) for piece in replies(told))
+    assert told[0].task.id == task_id
+    assert heard == "one two three"
+    assert statuses(told)[-1].state == TaskState.TASK_STATE_COMPLETED
