@@ -28,7 +28,7 @@ async def _cancel_as_a_connection_comes(
     """Cancel what waits for the only connection, so many turns of the loop after it came free."""
     task = asyncio.ensure_future(repeat())
     async with database.pool.connection():
-        while not database.pool.get_stats()["requests_waiting"]:
+        while not database.pool.get_stats()["requests_waiting"]:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0)
     for _ in range(turns):
         await asyncio.sleep(0)
