@@ -16,7 +16,8 @@ from starlette.responses import JSONResponse, Response
 
 from api.a2a_tasks import Tasks
 from api.a2a_updates import STREAM_MODES
-from api.auth import Access, AccessDependency, access, check_assistant
+from api.access import Access, AccessDependency, access
+from api.auth import check_assistant
 from api.delegation import Delegation
 from api.dependencies import EngineDependency
 from api.identity import actor, caller

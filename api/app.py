@@ -10,7 +10,8 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.staticfiles import StaticFiles
 
 from api import problems
-from api.auth import Guard, uncovered
+from api.auth import Guard
+from api.auth_handlers import uncovered
 from api.bodies import StrictBodies
 from api.console import routes as console_routes
 from api.console.render import STATIC

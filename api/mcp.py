@@ -21,7 +21,8 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from api.auth import Guard, access
+from api.access import access
+from api.auth import Guard
 from api.delegation import Delegation, Errand, answer_of, form_of
 from api.identity import actor, caller
 from engine.assistants import SYSTEM, Assistant, system_assistant_id

@@ -10,7 +10,8 @@ from typing import Any, TypeVar
 from fastapi.requests import HTTPConnection
 from pydantic import BaseModel, ValidationError
 
-from api.auth import access, check_assistant
+from api.access import access
+from api.auth import check_assistant
 from api.identity import actor, caller
 from api.protocol_state import get_state, get_tree, list_checkpoints
 from api.schemas.protocol import (

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.responses import Response, StreamingResponse
 
-from api.auth import Access, AccessDependency
+from api.access import Access, AccessDependency
 from api.dependencies import ActorDependency, EngineDependency
 from api.run_streams import Shown, Started, start_run, stream_new_run, stream_run, wait_for_run
 from api.schemas.runs import RunCreate, RunView

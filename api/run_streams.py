@@ -11,7 +11,7 @@ from uuid import uuid4
 from fastapi import Request
 from fastapi.responses import Response, StreamingResponse
 
-from api.auth import Access
+from api.access import Access
 from api.headers import configurable_headers
 from api.idempotency import REPLAYED_HEADER, idempotent_call
 from api.identity import caller

@@ -15,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoes
 from markdown_it import MarkdownIt
 from markupsafe import Markup
 
-from api.auth import access
+from api.access import access
 from api.identity import actor
 from engine.reviews.question import plain_line
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import Depends, Request
 from fastapi.responses import Response
 
-from api.auth import AccessDependency
+from api.access import AccessDependency
 from api.console import ballot_form
 from api.console.ballot_form import Draft
 from api.console.forms import Difference, Field, differences, fields, free_field

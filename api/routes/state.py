@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query
 
-from api.auth import AccessDependency
+from api.access import AccessDependency
 from api.dependencies import ActorDependency, EngineDependency
 from api.idempotency import OnceDependency
 from api.schemas.common import Name, PathName, PathUuid, problems, selectable, selectable_list

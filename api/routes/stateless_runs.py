@@ -7,7 +7,7 @@ from uuid import uuid4
 from fastapi import APIRouter, Body, Header, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
-from api.auth import AccessDependency
+from api.access import AccessDependency
 from api.dependencies import ActorDependency, EngineDependency
 from api.idempotency import idempotent_call
 from api.identity import caller

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from api.auth import AccessDependency
+from api.access import AccessDependency
 from api.dependencies import EngineDependency
 from api.schemas.common import Name, problems
 from api.schemas.store import (

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Response
 
-from api.auth import AccessDependency
+from api.access import AccessDependency
 from api.dependencies import ActorDependency, EngineDependency
 from api.extracts import check_paths, extract
 from api.idempotency import OnceDependency

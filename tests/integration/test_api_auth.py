@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from api.auth import RULES
+from api.auth_rules import RULES
 
 GRAPHS = Path(__file__).resolve().parents[1] / "graphs"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from fastapi.routing import APIRoute
 
-from api.auth import PUBLIC_PATHS
+from api.auth_rules import PUBLIC_PATHS
 
 GRAPHS = Path(__file__).resolve().parents[1] / "graphs"
 AUTH = f"{GRAPHS}/auth.py:auth"

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from langgraph.types import RetryPolicy
 
-from api.auth import AccessDependency
+from api.access import AccessDependency
 from api.console.places import Watch, states_of
 from api.console.render import page, took
 from api.console.timeline import Usage, executions, steps, trimmed

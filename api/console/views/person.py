@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from api.auth import access
+from api.access import access
 from api.console.render import going, page
 from api.console.views.problems import ConsoleRoute, status_of
 from api.dependencies import ActorDependency, EngineDependency

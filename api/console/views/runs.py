@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from api.auth import Access, AccessDependency
+from api.access import Access, AccessDependency
 from api.console.render import going, page
 from api.console.views.problems import ConsoleRoute
 from api.dependencies import ActorDependency, EngineDependency

@@ -8,7 +8,8 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, Response
 
-from api.auth import AccessDependency, Guard
+from api.access import AccessDependency
+from api.auth import Guard
 from api.console.forms import FormError, fields, parse
 from api.console.places import WORDS as STATES
 from api.console.render import going, page, took
