@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 from uuid import uuid4
 
 import httpx
@@ -156,14 +156,16 @@ def _configurable(thread_id: str, at: str | None, ns: str = "") -> dict[str, Any
 class InProcessThread:
     """A thread of a compiled graph."""
 
+    errors: ClassVar[tuple[type[Exception], ...]] = (Exception,)
+
     graph: Pregel
     thread_id: str = field(default_factory=lambda: str(uuid4()))
 
     async def invoke(self, value: Any = None, *, at: str | None = None, **options: Any) -> Json:
         try:
             answer = await self.graph.ainvoke(value, **self._arguments(at, options))
-        except Exception as error:
-            return {"__error__": to_plain(error_payload(error))}
+        except self.errors as error:
+            return {"__error__": self._told(error)}
         return to_plain(answer)
 
     async def stream(
@@ -175,20 +177,16 @@ class InProcessThread:
         at: str | None = None,
         **options: Any,
     ) -> list[Json]:
-        arguments = self._arguments(at, options)
-        # What `ainvoke` shows; a server that shows more would tell what the graph keeps to itself.
-        arguments["output_keys"] = self.graph.output_channels
+        arguments = {**self._arguments(at, options), **self._stream_arguments()}
         events: list[Json] = []
         try:
             async for part in self.graph.astream(
                 value, stream_mode=list(modes), subgraphs=subgraphs, **arguments
             ):
-                ns, mode, payload = part if subgraphs else ((), *part)
-                # A server's message has its namespace in its metadata alone.
-                shown = () if mode == "messages" else ns
-                events.append(to_plain([mode, shown, payload]))
-        except Exception as error:
-            events.append(["error", [], to_plain(error_payload(error))])
+                ns, mode, payload = part if subgraphs else ((), *part[:2])
+                events.append(self._event(mode, list(ns), to_plain(payload)))
+        except self.errors as error:
+            events.append(["error", [], self._told(error)])
         return events
 
     async def state(
@@ -219,9 +217,20 @@ class InProcessThread:
         config = {"configurable": _configurable(self.thread_id, at, ns)}
         try:
             written = await self.graph.aupdate_state(config, values, as_node)
-        except Exception as error:
-            return {"__error__": to_plain(error_payload(error))}
+        except self.errors as error:
+            return {"__error__": self._told(error)}
         return written["configurable"]["checkpoint_id"]
+
+    def _told(self, error: Exception) -> Json:
+        return to_plain(error_payload(error))
+
+    def _event(self, mode: str, ns: list[str], payload: Json) -> Json:
+        # A server's message has its namespace in its metadata alone.
+        return [mode, [] if mode == "messages" else ns, payload]
+
+    def _stream_arguments(self) -> dict[str, Any]:
+        # What `ainvoke` shows; a server that shows more would tell what the graph keeps to itself.
+        return {"output_keys": self.graph.output_channels}
 
     def _arguments(self, at: str | None, options: Mapping[str, Any]) -> dict[str, Any]:
         given = dict(options)
@@ -384,54 +393,19 @@ class OverHttp:
 class RemoteThread(InProcessThread):
     """A thread of a server, as if its graph were here."""
 
+    errors: ClassVar[tuple[type[Exception], ...]] = (RemoteException, *REFUSALS)
+
     graph: RemoteGraph
 
-    async def invoke(self, value: Any = None, *, at: str | None = None, **options: Any) -> Json:
-        try:
-            answer = await self.graph.ainvoke(value, **self._arguments(at, options))
-        except RemoteException as error:
-            return {"__error__": error.args[0]}
-        except REFUSALS as error:
-            return {"__error__": _refusal(error)}
-        return to_plain(answer)
+    def _told(self, error: Exception) -> Json:
+        return error.args[0] if isinstance(error, RemoteException) else _refusal(error)
 
-    async def stream(
-        self,
-        value: Any = None,
-        modes: Sequence[str] = ("values",),
-        *,
-        subgraphs: bool = False,
-        at: str | None = None,
-        **options: Any,
-    ) -> list[Json]:
-        events: list[Json] = []
-        stream = self.graph.astream(
-            value,
-            stream_mode=list(modes),
-            subgraphs=subgraphs,
-            **self._arguments(at, options),
-        )
-        try:
-            async for part in stream:
-                ns, mode, payload = part if subgraphs else ((), *part[:2])
-                mode, *more = mode.split("|")
-                payload = _without_addresses(mode, to_plain(payload))
-                events.append([mode, [*ns, *more], payload])
-        except RemoteException as error:
-            events.append(["error", [], error.args[0]])
-        except REFUSALS as error:
-            events.append(["error", [], _refusal(error)])
-        return events
+    def _event(self, mode: str, ns: list[str], payload: Json) -> Json:
+        mode, *more = mode.split("|")
+        return [mode, [*ns, *more], _without_addresses(mode, payload)]
 
-    async def update(
-        self, values: Any, as_node: str | None = None, *, at: str | None = None, ns: str = ""
-    ) -> str | Json:
-        config = {"configurable": _configurable(self.thread_id, at, ns)}
-        try:
-            written = await self.graph.aupdate_state(config, values, as_node)
-        except REFUSALS as error:
-            return {"__error__": _refusal(error)}
-        return written["configurable"]["checkpoint_id"]
+    def _stream_arguments(self) -> dict[str, Any]:
+        return {}
 
 
 @dataclass(kw_only=True)
