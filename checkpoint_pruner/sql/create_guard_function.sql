@@ -21,6 +21,20 @@ BEGIN
         ) THEN
             RETURN NEW;
         END IF;
+        -- A copy has its original's parent, and that may have gone rightly: it needs the original.
+        IF NEW.metadata ->> 'source' = 'fork' THEN
+            PERFORM
+            FROM {schema}.checkpoints AS c
+            WHERE c.thread_id = NEW.thread_id
+                AND c.checkpoint_ns = NEW.checkpoint_ns
+                AND c.parent_checkpoint_id = NEW.parent_checkpoint_id
+                AND c.checkpoint -> 'channel_versions' = NEW.checkpoint -> 'channel_versions'
+            LIMIT 1
+            FOR KEY SHARE;
+            IF FOUND THEN
+                RETURN NEW;
+            END IF;
+        END IF;
     ELSIF NOT EXISTS (
         SELECT
         FROM {schema}.checkpoint_pruner_tombstones AS t

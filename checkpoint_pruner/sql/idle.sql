@@ -5,7 +5,7 @@ WITH idle AS MATERIALIZED (
         %(thread_ids)s::text[], %(expiry_floor)s::text[]
     ) AS s (thread_id, expiry_floor)
     CROSS JOIN LATERAL (
-        SELECT c.checkpoint_id, c.checkpoint, c.metadata
+        SELECT c.checkpoint, c.metadata
         FROM checkpoints AS c
         WHERE c.thread_id = s.thread_id
             AND c.checkpoint_ns = ''
@@ -38,11 +38,31 @@ WITH idle AS MATERIALIZED (
                         AND child.parent_checkpoint_id = w.checkpoint_id
                 )
         )
-        -- A next step that has not been run, be it for a breakpoint, a crash or a live worker.
+        -- A next step that has not been run, be it for a breakpoint, a crash or a live worker. It shows
+        -- as in kept.sql.
         AND head.metadata ->> 'source' IS DISTINCT FROM 'input'
-        AND NOT EXISTS (
-            SELECT
-            FROM jsonb_object_keys(head.checkpoint -> 'channel_values') AS channel
-            WHERE channel LIKE 'branch:%%'
+        AND NOT jsonb_path_exists(
+            head.checkpoint, '$.channel_values.keyvalue() ? (@.key starts with "branch:")'
+        )
+        AND NOT jsonb_path_exists(
+            head.checkpoint,
+            '$.updated_channels[*] ? (
+                @ starts with "branch:" || @ starts with "join:" || @ == "__pregel_tasks"
+            )'
+        )
+        AND (
+            jsonb_typeof(head.checkpoint -> 'updated_channels') IS NOT DISTINCT FROM 'array'
+            OR NOT EXISTS (
+                SELECT
+                FROM jsonb_each_text(head.checkpoint -> 'channel_versions') AS v
+                JOIN checkpoint_blobs AS b
+                    ON b.thread_id = s.thread_id
+                    AND b.checkpoint_ns = ''
+                    AND b.channel = v.key
+                    AND b.version = v.value
+                WHERE v.key ~ '^(branch:|join:|__pregel_tasks$)'
+                    AND b.type <> 'empty'
+                    AND (b.type <> 'msgpack' OR substr(b.blob, length(b.blob)) <> '\x90')
+            )
         )
 )

@@ -165,9 +165,27 @@ open_gate AS MATERIALIZED (
             AND child.checkpoint_id = q.checkpoint_id
     )
 ),
+-- The same inside stateful subgraphs, whose one namespace all runs share.
+nested_young AS MATERIALIZED (
+    SELECT n.thread_id, n.checkpoint_ns, n.cutoff, found.*
+    FROM subgraph AS n
+    JOIN scope AS s USING (thread_id)
+    CROSS JOIN LATERAL (
+        SELECT
+            c.checkpoint_id,
+            c.parent_checkpoint_id AS parent_id,
+            c.metadata ->> 'source' = 'loop' AS continues
+        FROM checkpoints AS c
+        WHERE c.thread_id = n.thread_id
+            AND c.checkpoint_ns = n.checkpoint_ns
+            AND c.checkpoint_id >= s.settle_floor
+        OFFSET 0
+    ) AS found
+    WHERE NOT n.is_call
+),
 -- Nobody ran the step of these: it ended the run, or a run is still inside it.
 unfinished AS MATERIALIZED (
-    SELECT y.thread_id, y.checkpoint_id
+    SELECT y.thread_id, '' AS checkpoint_ns, y.checkpoint_id
     FROM young AS y
     WHERE NOT EXISTS (
         SELECT
@@ -176,21 +194,58 @@ unfinished AS MATERIALIZED (
             AND child.thread_id = y.thread_id
             AND child.checkpoint_id = y.checkpoint_id
     )
+    UNION ALL
+    SELECT y.thread_id, y.checkpoint_ns, y.checkpoint_id
+    FROM nested_young AS y
+    WHERE y.checkpoint_id < y.cutoff
+        AND NOT EXISTS (
+            SELECT
+            FROM nested_young AS child
+            WHERE child.continues
+                AND child.thread_id = y.thread_id
+                AND child.checkpoint_ns = y.checkpoint_ns
+                AND child.parent_id = y.checkpoint_id
+        )
 ),
+-- A next step shows in the channels that trigger it: those of edges, of edges from several nodes and
+-- of sends. Where a checkpoint does not say which of them were written last, as after an update by
+-- hand, it is asked for their stored values; an empty list or set, that of a step that has been
+-- taken, ends in the byte 90.
 in_flight AS MATERIALIZED (
-    SELECT u.thread_id, u.checkpoint_id
+    SELECT u.thread_id, u.checkpoint_ns, u.checkpoint_id
     FROM unfinished AS u
     CROSS JOIN LATERAL (
         SELECT
         FROM checkpoints AS c
         WHERE c.thread_id = u.thread_id
-            AND c.checkpoint_ns = ''
+            AND c.checkpoint_ns = u.checkpoint_ns
             AND c.checkpoint_id = u.checkpoint_id
             AND (
                 c.metadata ->> 'source' = 'input'
-                OR c.checkpoint -> 'updated_channels' ? '__pregel_tasks'
                 OR jsonb_path_exists(
                     c.checkpoint, '$.channel_values.keyvalue() ? (@.key starts with "branch:")'
+                )
+                OR jsonb_path_exists(
+                    c.checkpoint,
+                    '$.updated_channels[*] ? (
+                        @ starts with "branch:" || @ starts with "join:" || @ == "__pregel_tasks"
+                    )'
+                )
+                OR (
+                    jsonb_typeof(c.checkpoint -> 'updated_channels') IS DISTINCT FROM 'array'
+                    AND (
+                        SELECT true
+                        FROM jsonb_each_text(c.checkpoint -> 'channel_versions') AS v
+                        JOIN checkpoint_blobs AS b
+                            ON b.thread_id = c.thread_id
+                            AND b.checkpoint_ns = c.checkpoint_ns
+                            AND b.channel = v.key
+                            AND b.version = v.value
+                        WHERE v.key ~ '^(branch:|join:|__pregel_tasks$)'
+                            AND b.type <> 'empty'
+                            AND (b.type <> 'msgpack' OR substr(b.blob, length(b.blob)) <> '\x90')
+                        LIMIT 1
+                    ) IS NOT NULL
                 )
             )
         LIMIT 1
@@ -232,6 +287,7 @@ beside_window AS MATERIALIZED (
     UNION ALL
     SELECT thread_id, checkpoint_id, 'in flight'
     FROM in_flight
+    WHERE checkpoint_ns = ''
     UNION ALL
     SELECT thread_id, checkpoint_id, 'last of its run'
     FROM thinned
@@ -349,7 +405,20 @@ caller AS MATERIALIZED (
     UNION
     SELECT thread_id, checkpoint_ns, checkpoint_id FROM replay_floor
     UNION
+    SELECT thread_id, checkpoint_ns, checkpoint_id FROM in_flight
+    UNION
     SELECT thread_id, checkpoint_ns, checkpoint_id FROM pin
+),
+-- Calls from the newest row of a stateful subgraph: that one is resumed, and they with it, from
+-- whatever checkpoint of the graphs above comes back to it, an update of theirs for instance.
+resumable AS MATERIALIZED (
+    SELECT call.thread_id, call.checkpoint_ns, max(length(memory.checkpoint_ns)) AS depth
+    FROM subgraph AS call
+    JOIN subgraph AS memory USING (thread_id)
+    WHERE call.is_call
+        AND NOT memory.is_call
+        AND call.parents ->> memory.checkpoint_ns = memory.head_id
+    GROUP BY call.thread_id, call.checkpoint_ns
 ),
 -- Calls whose caller does not stay. A caller that was never saved is given time to appear.
 lost AS MATERIALIZED (
@@ -385,8 +454,12 @@ lost AS MATERIALIZED (
     LEFT JOIN pinned AS p
         ON p.thread_id = n.thread_id
         AND p.checkpoint_ns = n.checkpoint_ns
+    LEFT JOIN resumable AS r
+        ON r.thread_id = n.thread_id
+        AND r.checkpoint_ns = n.checkpoint_ns
     WHERE k.checkpoint_id IS NULL
         AND p.checkpoint_id IS NULL
+        AND (r.depth IS NULL OR length(n.parent_ns) >= r.depth)
     GROUP BY n.thread_id, n.checkpoint_ns
 ),
 asked_for AS MATERIALIZED (
@@ -402,6 +475,8 @@ asked_for AS MATERIALIZED (
     WHERE l.dead IS NOT TRUE
     UNION ALL
     SELECT thread_id, checkpoint_ns, checkpoint_id, 'replay floor' FROM replay_floor
+    UNION ALL
+    SELECT thread_id, checkpoint_ns, checkpoint_id, 'in flight' FROM in_flight WHERE checkpoint_ns > ''
     UNION ALL
     SELECT thread_id, checkpoint_ns, checkpoint_id, 'pinned' FROM pin WHERE checkpoint_ns > ''
 ),
