@@ -24,7 +24,7 @@ from a2a.types import (
     TaskStatusUpdateEvent,
 )
 
-from engine.events import Recorded
+from engine.event_table import Recorded
 from engine.streaming import INTERRUPT_KEY
 
 # What the runs of tasks stream; with subgraphs, for an agent is often one of them.

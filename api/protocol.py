@@ -34,7 +34,8 @@ from engine.errors import (
     InvalidValueError,
     NotFoundError,
 )
-from engine.events import RUN_DONE, Recorded
+from engine.event_table import Recorded
+from engine.events import RUN_DONE
 from engine.runs.request import RunRequest
 from engine.runs.run import Run
 from engine.runtime import Engine

@@ -18,7 +18,8 @@ from api.identity import caller
 from api.schemas.runs import RunCreate
 from api.streams import LateJson, event_stream, frame
 from engine.errors import ConflictError, EngineError, GoneError, InvalidValueError, NotFoundError
-from engine.events import Following, Recorded
+from engine.event_table import Recorded
+from engine.events import Following
 from engine.gates.answers import names_questions
 from engine.idempotency import Call, Replay
 from engine.runs.request import RunRequest

@@ -13,14 +13,21 @@ import time
 from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
-from typing import Any
 
 import psycopg
 
 from engine.bus import Bus, Subscription
 from engine.cancelling import end_task
-from engine.database import Database, statement
+from engine.database import Database
+from engine.event_table import (
+    EventTable,
+    KeptEvent,
+    Recorded,
+    identifier,
+    kind_of,
+    run_key,
+    thread_key,
+)
 from engine.streaming import StreamEvent
 from engine.wire import to_json
 
@@ -34,29 +41,8 @@ INTEREST_SECONDS = 30.0  # three announcements
 MAX_FOLLOWER_QUEUE = 10_000  # events; a client that reads slower than that is let go
 MAX_PENDING_BYTES = 4 * 1_048_576  # not yet written; beyond it runs wait for the database
 MAX_BATCH_ROWS = 1_000
-READ_BATCH_ROWS = 500
-RETENTION_SECONDS = 3600.0
-TIDY_ROWS = 5_000
 RUN_DONE = "thread/run_done"
 QUESTION = "v2/input.requested"
-
-
-@dataclass(frozen=True, slots=True)
-class Recorded:
-    """An event with its place: `seq` is None when it was never kept."""
-
-    run_id: str
-    seq: int | None
-    event: StreamEvent
-
-
-@dataclass(frozen=True, slots=True)
-class _Row:
-    run_id: str
-    seq: int
-    thread_id: str
-    event: StreamEvent
-    announce: bool
 
 
 class Recording:
@@ -92,7 +78,7 @@ class Recording:
         self._events.deliver(self.thread_id, recorded)
         if seq is not None:
             announce = self._announced()
-            row = _Row(self.run_id, seq, self.thread_id, event, announce)
+            row = KeptEvent(self.run_id, seq, self.thread_id, event, announce)
             await self._events.keep(row)
 
     async def flush(self) -> None:
@@ -121,23 +107,28 @@ class Recording:
 
     async def _take_seq(self) -> int:
         if self._next_seq is None or self._next_seq % BLOCK_SIZE == 0:
-            self._next_seq = await self._events.next_block() * BLOCK_SIZE + 1
+            self._next_seq = await self._events.table.next_block() * BLOCK_SIZE + 1
         seq = self._next_seq
         self._next_seq += 1
         return seq
 
 
 class Events:
-    """Follow and record; `open_events` starts and stops the writer."""
+    """Follow and record; `open_events` starts and stops the writer.
+
+    Attributes:
+        table: what was kept.
+    """
 
     def __init__(self, *, database: Database, bus: Bus) -> None:
+        self.table = EventTable(database=database)
         self._database = database
         self._bus = bus
         self._followers: dict[str, set[Following]] = {}
         self._active: dict[str, Recording] = {}
         self._numbered: Counter[str] = Counter()  # threads whose followers need numbers
         self._interest: dict[str, float] = {}  # what other processes follow -> when it lapses
-        self._pending: deque[_Row] = deque()
+        self._pending: deque[KeptEvent] = deque()
         self._pending_bytes = 0
         self._acknowledge: set[str] = set()
         self._work = asyncio.Event()
@@ -174,17 +165,17 @@ class Events:
             yield recording
         finally:
             del self._active[run_id]
-            for key in (_run_key(run_id), _thread_key(thread_id)):
+            for key in (run_key(run_id), thread_key(thread_id)):
                 for follower in self._followers.get(key, ()):
                     follower.wake()
 
     def deliver(self, thread_id: str, recorded: Recorded) -> None:
         """Give an event to the followers in this process."""
-        for key in (_run_key(recorded.run_id), _thread_key(thread_id)):
+        for key in (run_key(recorded.run_id), thread_key(thread_id)):
             for follower in self._followers.get(key, ()):
                 follower.put(recorded)
 
-    async def keep(self, row: _Row) -> None:
+    async def keep(self, row: KeptEvent) -> None:
         """Queue a row for the table; waits only when the database is far behind."""
         self._pending.append(row)
         self._pending_bytes += len(row.event.data)
@@ -199,20 +190,13 @@ class Events:
         async with self._written:
             await self._written.wait_for(lambda: self._stored >= goal)
 
-    async def next_block(self) -> int:
-        """Return a number above every block of this thread so far."""
-        async with self._database.pool.connection() as connection:
-            cursor = await connection.execute(statement("take_event_block"))
-            row = await cursor.fetchone()
-        return int(row["block"]) if row is not None else 0
-
     def has_local_follower(self, run_id: str, thread_id: str) -> bool:
         """Tell whether somebody in this process follows the run or its thread."""
-        return _run_key(run_id) in self._followers or _thread_key(thread_id) in self._followers
+        return run_key(run_id) in self._followers or thread_key(thread_id) in self._followers
 
     def is_numbered(self, thread_id: str) -> bool:
         """Tell whether somebody in this process follows the thread by number."""
-        return _thread_key(thread_id) in self._numbered
+        return thread_key(thread_id) in self._numbered
 
     def has_remote_follower(self, run_id: str, thread_id: str) -> bool:
         """Tell whether another process said lately that it follows the run or its thread."""
@@ -220,7 +204,7 @@ class Events:
             return False
         now = time.monotonic()
         return any(
-            self._interest.get(key, 0.0) > now for key in (_run_key(run_id), _thread_key(thread_id))
+            self._interest.get(key, 0.0) > now for key in (run_key(run_id), thread_key(thread_id))
         )
 
     # Following
@@ -235,7 +219,7 @@ class Events:
         whose row will name this process as its follower: all its events, and nothing is asked of
         the database before the first of them.
         """
-        return Following(self, _run_key(run_id), after=after, fresh=fresh)
+        return Following(self, run_key(run_id), after=after, fresh=fresh)
 
     def follow_thread(
         self, thread_id: str, *, after: int | None = None, numbered: bool = False
@@ -244,27 +228,14 @@ class Events:
 
         `numbered` has every event kept, for clients that come back by number whatever the run.
         """
-        return Following(self, _thread_key(thread_id), after=after, numbered=numbered)
-
-    async def tidy(self) -> int:
-        """Delete events that nobody will ask for any more; returns how many."""
-        async with self._database.transaction() as connection:
-            cursor = await connection.execute(
-                statement("delete_old_events"),
-                {
-                    "tenant": self._database.tenant,
-                    "retention_seconds": RETENTION_SECONDS,
-                    "limit": TIDY_ROWS,
-                },
-            )
-            return cursor.rowcount
+        return Following(self, thread_key(thread_id), after=after, numbered=numbered)
 
     def attach(self, key: str, follower: "Following") -> Subscription:
         """Let a follower hear of the events of a run or a thread."""
         self._followers.setdefault(key, set()).add(follower)
         if follower.numbered:
             self._numbered[key] += 1
-        own = (key,) if _kind(key) == "run" else ()  # `run:<id>` also tells of its end
+        own = (key,) if kind_of(key) == "run" else ()  # `run:<id>` also tells of its end
         return self._bus.attach(f"events:{key}", *own)
 
     def detach(self, key: str, follower: "Following", subscription: Subscription) -> None:
@@ -282,55 +253,19 @@ class Events:
 
     async def get_thread_seq(self, thread_id: str) -> int:
         """Return the id of a thread's last kept event, -1 without one."""
-        return await self.get_last_seq(_thread_key(thread_id))
-
-    async def get_last_seq(self, key: str) -> int:
-        """Return the id of the last kept event, -1 without one."""
-        async with self._database.pool.connection() as connection:
-            cursor = await connection.execute(
-                statement(f"get_last_event_of_{_kind(key)}"),
-                {"tenant": self._database.tenant, "id": _identifier(key)},
-            )
-            row = await cursor.fetchone()
-        return int(row["seq"]) if row is not None and row["seq"] is not None else -1
-
-    async def read(self, key: str, last: int) -> AsyncIterator[Recorded]:
-        """Yield the kept events after `last`."""
-        while True:
-            async with self._database.pool.connection() as connection:
-                cursor = await connection.execute(
-                    statement(f"list_events_of_{_kind(key)}"),
-                    {
-                        "tenant": self._database.tenant,
-                        "id": _identifier(key),
-                        "after": last,
-                        "limit": READ_BATCH_ROWS,
-                    },
-                )
-                rows = await cursor.fetchall()
-            for row in rows:
-                last = int(row["seq"])
-                yield Recorded(row["run_id"], last, StreamEvent(row["event"], row["data"]))
-            if len(rows) < READ_BATCH_ROWS:
-                return
+        return await self.table.get_last_seq(thread_key(thread_id))
 
     async def is_over(self, key: str) -> bool:
         """Tell whether what is followed has ended: a run that is final or gone."""
-        if _kind(key) != "run" or self.is_local(key):
+        if kind_of(key) != "run" or self.is_local(key):
             return False
-        async with self._database.pool.connection() as connection:
-            cursor = await connection.execute(
-                statement("is_run_over"),
-                {"tenant": self._database.tenant, "run_id": _identifier(key)},
-            )
-            row = await cursor.fetchone()
-        return row is None or bool(row["over"])
+        return await self.table.is_run_over(identifier(key))
 
     def is_local(self, key: str) -> bool:
         """Tell whether this process executes the run, or one of the thread."""
-        if _kind(key) == "run":
-            return _identifier(key) in self._active
-        thread_id = _identifier(key)
+        if kind_of(key) == "run":
+            return identifier(key) in self._active
+        thread_id = identifier(key)
         return any(recording.thread_id == thread_id for recording in self._active.values())
 
     # Between processes
@@ -373,7 +308,7 @@ class Events:
                 for row in batch:
                     self._pending_bytes -= len(row.event.data)
                     if row.announce:
-                        keys |= {_run_key(row.run_id), _thread_key(row.thread_id)}
+                        keys |= {run_key(row.run_id), thread_key(row.thread_id)}
                 try:
                     await self._insert(batch, keys)
                 except psycopg.Error as error:
@@ -383,18 +318,10 @@ class Events:
                     async with self._written:
                         self._written.notify_all()
 
-    async def _insert(self, batch: list[_Row], keys: set[str]) -> None:
+    async def _insert(self, batch: list[KeptEvent], keys: set[str]) -> None:
         async with self._database.transaction() as connection:
             if batch:
-                columns: dict[str, Any] = {
-                    "tenant": self._database.tenant,
-                    "run_ids": [row.run_id for row in batch],
-                    "seqs": [row.seq for row in batch],
-                    "thread_ids": [row.thread_id for row in batch],
-                    "events": [row.event.event for row in batch],
-                    "data": [row.event.data for row in batch],
-                }
-                await connection.execute(statement("insert_events"), columns)
+                await self.table.insert(connection, batch)
             for key in keys:
                 await self._bus.notify(connection, f"events:{key}")
 
@@ -469,7 +396,7 @@ class Following:
             await self._events.flush()  # what is not written yet is in no new follower's queue
         last = -1
         if self._after is None:
-            last = await self._events.get_last_seq(self._key)
+            last = await self._events.table.get_last_seq(self._key)
         # Only now: what others write because they hear of it is new.
         await self._events.announce(self._key)
         if self._after is not None:
@@ -480,7 +407,7 @@ class Following:
 
     async def _news(self, last: int, *, backlog: bool) -> AsyncIterator[Recorded]:
         if backlog or not self._events.is_local(self._key):
-            async for recorded in self._events.read(self._key, last):
+            async for recorded in self._events.table.read(self._key, last):
                 last = max(last, recorded.seq or 0)
                 yield recorded
         while self._queue:
@@ -504,19 +431,3 @@ async def open_events(*, database: Database, bus: Bus) -> AsyncIterator[Events]:
             async with asyncio.timeout(5.0):
                 await events.flush()
         await end_task(task)
-
-
-def _run_key(run_id: str) -> str:
-    return f"run:{run_id}"
-
-
-def _thread_key(thread_id: str) -> str:
-    return f"thread:{thread_id}"
-
-
-def _kind(key: str) -> str:
-    return key.partition(":")[0]
-
-
-def _identifier(key: str) -> str:
-    return key.partition(":")[2]

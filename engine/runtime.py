@@ -302,7 +302,7 @@ async def _assemble(
         others=[
             Duty(name="timers", every_seconds=options.sweep_seconds, work=timers.fire_due),
             Duty(name="outbox", every_seconds=OUTBOX_SECONDS, work=outbox.deliver_due),
-            Duty(name="events", every_seconds=TIDY_SECONDS, work=events.tidy),
+            Duty(name="events", every_seconds=TIDY_SECONDS, work=events.table.tidy),
             Duty(name="keys", every_seconds=HOUR_SECONDS, work=idempotency.tidy),
             Duty(name="messages", every_seconds=HOUR_SECONDS, work=outbox.tidy),
         ],

@@ -13,7 +13,8 @@ from api.run_streams import last_event_id
 from api.schemas.common import PathUuid, problems
 from api.streams import event_stream, frame
 from engine.errors import InvalidValueError
-from engine.events import RUN_DONE, Recorded
+from engine.event_table import Recorded
+from engine.events import RUN_DONE
 from engine.streaming import NAMESPACE_SEPARATOR
 
 router = APIRouter(tags=["threads"])

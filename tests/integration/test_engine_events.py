@@ -11,7 +11,8 @@ import pytest
 from engine import events as events_module
 from engine.bus import Bus, open_bus
 from engine.database import Database, open_database
-from engine.events import RUN_DONE, Events, Following, Recorded, open_events
+from engine.event_table import Recorded
+from engine.events import RUN_DONE, Events, Following, open_events
 from engine.streaming import StreamEvent
 
 THREAD = "thread-1"
@@ -309,6 +310,6 @@ async def test_old_events_are_tidied_away(here):
             "UPDATE holdfast.run_events SET created_at = created_at - interval '1 day'"
         )
 
-    removed = await here.events.tidy()
+    removed = await here.events.table.tidy()
 
     assert (removed, await here.stored(run_id)) == (5, 0)
