@@ -82,7 +82,7 @@ compatibility: $(VENV)/dev.stamp ## Write docs/compatibility.md from the tests t
 differential-long: $(VENV)/dev.stamp ## Play every way that teams use LangGraph through RemoteGraph too
 	@$(BIN)/python -m pytest -q -m long tests/e2e/test_differential.py
 prove-pruner: $(VENV)/dev.stamp ## Run the pruner's oracle and stateful tests in their long form: SEQUENCES=2000
-	@SEQUENCES=$(or $(SEQUENCES),2000) $(BIN)/python -m pytest -q -m long -n auto --maxprocesses 4 --dist loadfile tests/pruner
+	@SEQUENCES=$(or $(SEQUENCES),2000) $(BIN)/python -m pytest -q -m long -n auto --maxprocesses 4 --dist loadgroup tests/pruner
 bench-pruner: $(VENV)/dev.stamp ## Measure the pruner against its rivals on 1.1 million rows, results in build/bench
 	@$(BIN)/python -m tests.bench.bench_pruner build/bench --long
 

@@ -1,5 +1,6 @@
 """Threads in memory: what nobody prunes need not be in Postgres, and runs faster here."""
 
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,3 +35,29 @@ class Memory:
     def forget(self, thread_id: str) -> None:
         """Delete a thread."""
         self.saver.delete_thread(thread_id)
+
+    def ids(self, thread_id: str) -> list[str]:
+        """Return the ids of the root graph's checkpoints, newest first."""
+        return sorted(self.saver.storage[thread_id][""], reverse=True)
+
+    def places(self, thread_id: str) -> dict[str, tuple[int | None, str | None]]:
+        """Return step and source of each of the root graph's checkpoints, newest first, by id."""
+        checkpoints = self.saver.storage[thread_id][""]
+        read = self.saver.serde.loads_typed
+        found = {each: read(checkpoints[each][1]) for each in self.ids(thread_id)}
+        return {each: (known.get("step"), known.get("source")) for each, known in found.items()}
+
+    def fingerprint(self, thread_id: str) -> Hashable:
+        """Return a hash of all that the thread consists of."""
+        rows = [
+            (namespace, checkpoint_id, row)
+            for namespace, checkpoints in self.saver.storage[thread_id].items()
+            for checkpoint_id, row in checkpoints.items()
+        ]
+        writes = [
+            (key, tuple(row.items()))
+            for key, row in self.saver.writes.items()
+            if key[0] == thread_id
+        ]
+        blobs = [item for item in self.saver.blobs.items() if item[0][0] == thread_id]
+        return hash((tuple(rows), tuple(writes), tuple(blobs)))

@@ -6,7 +6,7 @@ would have without the sweep, and nothing that no kept checkpoint needs is left 
 
 import json
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -62,15 +62,36 @@ SELECT
     ) AS calls
 """
 
+IDS = """
+SELECT checkpoint_id FROM checkpoints
+WHERE thread_id = %s AND checkpoint_ns = '' ORDER BY checkpoint_id DESC
+"""
+
+PLACES = """
+SELECT checkpoint_id, (metadata ->> 'step')::integer AS step, metadata ->> 'source' AS source
+FROM checkpoints WHERE thread_id = %s AND checkpoint_ns = '' ORDER BY checkpoint_id DESC
+"""
+
+FINGERPRINT = """
+SELECT array_agg(version ORDER BY version) AS versions
+FROM (
+    SELECT 'c' || ctid || ' ' || xmin AS version FROM checkpoints WHERE thread_id = %(thread_id)s
+    UNION ALL
+    SELECT 'b' || ctid || ' ' || xmin FROM checkpoint_blobs WHERE thread_id = %(thread_id)s
+    UNION ALL
+    SELECT 'w' || ctid || ' ' || xmin FROM checkpoint_writes WHERE thread_id = %(thread_id)s
+) AS row
+"""
+
 
 @dataclass(slots=True)
 class World:
-    """A database with LangGraph's tables, and what was observed on its unpruned threads."""
+    """A database with LangGraph's tables, and what was observed on its threads."""
 
     conninfo: str
     saver: PostgresSaver
     connection: psycopg.Connection[dict[str, Any]]
-    seen: dict[tuple[str, str | None], dict[str, Any]] = field(default_factory=dict)
+    seen: dict[Hashable, dict[str, Any]] = field(default_factory=dict)
     graphs: dict[str, Any] = field(default_factory=dict)
     scratch: int = 0
 
@@ -100,6 +121,21 @@ class World:
         """Delete all rows of a thread."""
         for table in TABLES:
             self.connection.execute(f"DELETE FROM {table} WHERE thread_id = %s", (thread_id,))
+
+    def ids(self, thread_id: str) -> list[str]:
+        """Return the ids of the root graph's checkpoints, newest first."""
+        rows = self.connection.execute(IDS, (thread_id,))
+        return [row["checkpoint_id"] for row in rows]
+
+    def places(self, thread_id: str) -> dict[str, tuple[int | None, str | None]]:
+        """Return step and source of each of the root graph's checkpoints, newest first, by id."""
+        rows = self.connection.execute(PLACES, (thread_id,))
+        return {row["checkpoint_id"]: (row["step"], row["source"]) for row in rows}
+
+    def fingerprint(self, thread_id: str) -> Hashable:
+        """Return which versions of which rows the thread consists of: another after any change."""
+        row = self.connection.execute(FINGERPRINT, {"thread_id": thread_id}).fetchone()
+        return tuple(row["versions"] or ())
 
     def rows(self, thread_id: str) -> dict[str, int]:
         """Return the number of rows of a thread by table."""
@@ -163,25 +199,37 @@ def differences(
     counterpart: str | None = None,
     *,
     probing: bool = True,
+    turn: int | None = None,
 ) -> list[str]:
     """Compare one checkpoint (None: the head) by reading it and, if `probing`, by going on from it.
 
-    Clones share their ids; threads that were driven apart name the `counterpart` of the target in
-    `before`, and are compared without ids.
+    Going on means in every way there is, or with a `turn` in one, by turns. Clones share their
+    ids; threads that were driven apart name the `counterpart` of the target in `before`, and are
+    compared without ids.
     """
     exact = counterpart is None and target is not None
-    origin = counterpart or target
-    key = (before.thread_id, origin)
-    if key not in world.seen:
-        world.seen[key] = observe(world, before, shape, origin, exact=exact, probing=probing)
-    expected = world.seen[key]
-    actual = observe(world, after, shape, target, exact=exact, probing=probing)
+    expected, actual = (
+        seen(world, driver, shape, checkpoint, exact=exact, probing=probing, turn=turn)
+        for driver, checkpoint in ((before, counterpart or target), (after, target))
+    )
     return [
         f"{target or 'head'} {probe}:\n"
         f"  expected {expected.get(probe)}\n  actual   {actual.get(probe)}"
         for probe in sorted(expected.keys() | actual.keys())
         if expected.get(probe) != actual.get(probe)
     ]
+
+
+def seen(
+    world: World, driver: Driver, shape: Shape, target: str | None, **how: Any
+) -> dict[str, Any]:
+    """Observe one checkpoint, unless that was done since any row of its thread has changed."""
+    home = driver.home or world
+    rows = home.fingerprint(driver.thread_id)
+    key = (driver.thread_id, target, *how.items(), rows)
+    if key not in world.seen:
+        world.seen[key] = observe(world, driver, shape, target, **how)
+    return world.seen[key]
 
 
 def observe(
@@ -192,12 +240,13 @@ def observe(
     *,
     exact: bool,
     probing: bool,
+    turn: int | None,
 ) -> dict[str, Any]:
     """Read one checkpoint, then replay it, answer it and feed it, each on a scratch copy."""
     snapshot = driver.state(target)
-    seen: dict[str, Any] = {"state": dump(describe(snapshot, exact=exact), driver.thread_id)}
+    facts: dict[str, Any] = {"state": dump(describe(snapshot, exact=exact), driver.thread_id)}
     if not probing:
-        return seen
+        return facts
     answers = {item.id: {"answered": True} for item in snapshot.interrupts}
     probes: dict[str, list[Any]] = {"replay": [None], "feed": [shape.feed(100)]}
     if answers:
@@ -206,17 +255,18 @@ def observe(
         probes["answer one"] = [Command(resume=first)]
     else:
         probes["feed"].append(shape.feed(102))
-    for probe, inputs in probes.items():
+    chosen = list(probes) if turn is None else [list(probes)[turn % len(probes)]]
+    for probe, inputs in ((probe, probes[probe]) for probe in chosen):
         world.scratch += 1
         home = driver.home or world
         scratch = home.clone(driver.thread_id, f"scratch-{world.scratch}")
         copy = Driver(driver.graph, scratch, driver.durability, home=home)
-        seen[probe] = [
+        facts[probe] = [
             attempt(copy, value, target if index == 0 else None)
             for index, value in enumerate(inputs)
         ]
         home.forget(scratch)
-    return seen
+    return facts
 
 
 def attempt(driver: Driver, value: Any, target: str | None) -> str:

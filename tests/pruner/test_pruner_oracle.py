@@ -13,6 +13,8 @@ from tests.pruner.zookeeper import Zoo, exact, mismatches, sweep_window
 WINDOWS = (1, 2, 5)
 MORE_WINDOWS = (3, 4, 8, 12)
 
+pytestmark = pytest.mark.xdist_group("zoo")  # driven once per worker
+
 
 @pytest.mark.parametrize("keep_last", WINDOWS)
 @pytest.mark.parametrize("name", SHAPES)

@@ -5,7 +5,7 @@ step. Every node writes its name to `TRACE`: a node that runs twice is a differe
 """
 
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
@@ -70,6 +70,15 @@ class Home(Protocol):
     def forget(self, thread_id: str) -> None:
         """Delete a thread."""
 
+    def ids(self, thread_id: str) -> list[str]:
+        """Return the ids of the root graph's checkpoints, newest first."""
+
+    def places(self, thread_id: str) -> dict[str, tuple[int | None, str | None]]:
+        """Return step and source of each of the root graph's checkpoints, newest first, by id."""
+
+    def fingerprint(self, thread_id: str) -> Hashable:
+        """Return a value that is another one after any row of the thread has changed."""
+
 
 class Driver:
     """Drive one thread of one graph, as an application would."""
@@ -108,6 +117,8 @@ class Driver:
 
     def ids(self) -> list[str]:
         """Return the root graph's checkpoint ids, newest first."""
+        if self.home is not None:
+            return self.home.ids(self.thread_id)
         return [self.id_of(item) for item in self.history()]
 
     @staticmethod
