@@ -46,8 +46,11 @@ from engine.runtime import EngineOptions, open_engine
 log = logging.getLogger(__name__)
 
 VERSION = "0.1.0"
-# Which flag of langgraph.json's `http` takes a group of routes away.
+# Which flag of langgraph.json's `http` takes a group of routes away. Requests are matched in this
+# order: what is asked for most comes first.
 ROUTERS = (
+    ("disable_runs", (crons.router, runs.router, stateless_runs.router, protocol.router)),
+    ("disable_threads", (threads.router, state.router, thread_stream.router)),
     (
         None,
         (
@@ -61,8 +64,6 @@ ROUTERS = (
     ),
     ("disable_meta", (system.meta,)),
     ("disable_assistants", (assistants.router,)),
-    ("disable_threads", (threads.router, state.router, thread_stream.router)),
-    ("disable_runs", (crons.router, runs.router, stateless_runs.router, protocol.router)),
     ("disable_store", (store.router,)),
 )
 # What LangGraph's clients read from answers: the run's address, counts of lists.

@@ -1,6 +1,7 @@
 """`holdfast serve`, `worker` and `migrate`: the process around the engine, opened in order."""
 
 import asyncio
+import gc
 import signal
 import socket
 from collections.abc import Callable, Coroutine
@@ -21,6 +22,10 @@ from engine.runtime import EngineOptions, open_engine
 
 # Streams only observe: a stopping server does not wait for clients that keep theirs open.
 STREAM_GRACE_SECONDS = 2
+# Objects made before their garbage is looked for, and how often older ones are looked through too.
+# With Python's own 700 this took a sixth of the processor under load, and 0.2 s at once whenever
+# everything that is loaded was looked through.
+COLLECT_AFTER = (5_000, 20, 20)
 
 
 def serve(
@@ -65,11 +70,19 @@ async def _work(options: EngineOptions, settings: Settings, *, once: bool) -> No
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     async with open_engine(options) as engine:
+        keep_what_is_loaded()
         if once:
             await engine.run_once()
             return
         async with open_scheduler(engine, settings):
             await stopped.wait()
+
+
+def keep_what_is_loaded() -> None:
+    """Leave out of every later garbage collection what a start has made: it stays to the end."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*COLLECT_AFTER)
 
 
 class _Server(uvicorn.Server):
@@ -84,6 +97,7 @@ class _Server(uvicorn.Server):
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)
+        keep_what_is_loaded()
         self._welcome = asyncio.create_task(self._on_started())
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:

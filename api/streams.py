@@ -13,7 +13,7 @@ KEEP_ALIVE = b"\n"  # whitespace before a JSON document
 # The JavaScript SDK gives a connection up after three missed ones.
 HEARTBEAT_SECONDS = 5.0
 # A document that is ready by then needs no stream, which costs several writes to the socket.
-EARLY_SECONDS = 0.25
+EARLY_SECONDS = 1.0
 STREAM_HEADERS = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 
 # Work that must outlive the request whose end started it.
