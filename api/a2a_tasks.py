@@ -51,7 +51,7 @@ from engine.assistants import Assistant
 from engine.errors import EngineError, NotFoundError
 from engine.runs.run import Run
 from engine.runtime import Engine
-from engine.threads import ThreadStatus
+from engine.thread import ThreadStatus
 from engine.wire import to_plain
 
 TEXT_FIELDS = ("text", "input", "request", "question", "topic")

@@ -15,7 +15,7 @@ from engine.gates.gate import Gate
 from engine.runs.request import RunRequest
 from engine.runs.run import Run
 from engine.runtime import Engine
-from engine.threads import Thread
+from engine.thread import Thread
 
 FLAT_TYPES = frozenset({"string", "number", "integer", "boolean"})
 ERRAND = "urn:holdfast:errand:{via}:{actor}:{assistant_id}:{key}"

@@ -39,7 +39,7 @@ from engine.events import RUN_DONE
 from engine.runs.request import RunRequest
 from engine.runs.run import Run
 from engine.runtime import Engine
-from engine.threads import Thread
+from engine.thread import Thread
 from engine.wire import to_json
 
 # LangGraph takes no message into a run that is under way; start a run with `enqueue` instead.

@@ -6,8 +6,8 @@ from typing import Any
 from api.schemas.protocol import GetTree, ListCheckpoints, StateGet
 from engine.runtime import Engine
 from engine.streaming import NAMESPACE_SEPARATOR
+from engine.thread import Thread
 from engine.thread_state import Place
-from engine.threads import Thread
 
 STATUSES: Mapping[str, str] = {"busy": "running", "interrupted": "interrupted", "error": "failed"}
 

@@ -1,6 +1,5 @@
 """Assistants: graphs with a configuration of their own, in versions; one made for each graph."""
 
-import logging
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
@@ -8,24 +7,18 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4, uuid5
 
-from pydantic import TypeAdapter
-from pydantic.errors import PydanticUserError
-
 from engine.database import Connection, Database, statement
 from engine.errors import AlreadyExistsError, ConflictError, InvalidValueError, NotFoundError
-from engine.listing import Page, make_page, sorted_statement
+from engine.graph_schemas import graph_schemas
+from engine.listing import Page, Scope, make_page, sorted_statement
 from engine.registry import Graph, Registry
 from engine.values import jsonb
-
-log = logging.getLogger(__name__)
 
 # The ecosystem's namespace: clients compute the id of a graph's assistant themselves.
 SYSTEM_NAMESPACE = UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
 SYSTEM = {"created_by": "system"}
 SORT_COLUMNS = frozenset({"assistant_id", "graph_id", "name", "created_at", "updated_at"})
 UNTITLED = "Untitled"
-
-Scope = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,7 +317,7 @@ class Assistants:
         """Return the JSON Schemas of the graph's input, output, state, config and context."""
         assistant = await self.get(assistant_id, scope=scope)
         async with self._graph(assistant) as graph:
-            return _schemas(assistant.graph_id, graph)
+            return graph_schemas(assistant.graph_id, graph)
 
     async def subgraphs(
         self,
@@ -338,7 +331,7 @@ class Assistants:
         assistant = await self.get(assistant_id, scope=scope)
         async with self._graph(assistant) as graph:
             return {
-                name: _schemas(name, subgraph)
+                name: graph_schemas(name, subgraph)
                 async for name, subgraph in graph.aget_subgraphs(
                     namespace=namespace, recurse=recurse
                 )
@@ -426,28 +419,3 @@ class Assistants:
             "name": name,
             "scope": jsonb(scope or {}),
         }
-
-
-def _schemas(graph_id: str, graph: Any) -> dict[str, Any]:
-    builder = getattr(graph, "builder", None)
-    state = getattr(builder, "state_schema", None)
-    context = _schema(graph.get_context_jsonschema)
-    return {
-        "graph_id": graph_id,
-        "input_schema": _schema(graph.get_input_jsonschema),
-        "output_schema": _schema(graph.get_output_jsonschema),
-        "state_schema": _schema(lambda: TypeAdapter(state).json_schema()) if state else None,
-        # What clients once put into `configurable` is the context of today.
-        "config_schema": context or {"type": "object", "properties": {}},
-        "context_schema": context,
-    }
-
-
-def _schema(make: Any) -> dict[str, Any] | None:
-    # A state may hold types that have no JSON Schema; clients then show a plain editor.
-    try:
-        schema: dict[str, Any] | None = make()
-    except (PydanticUserError, TypeError, ValueError, NameError) as error:
-        log.info("schema_unavailable", extra={"reason": str(error)})
-        return None
-    return schema

@@ -11,11 +11,11 @@ from datetime import datetime
 from typing import Any, Literal, Self
 from uuid import uuid4
 
-from engine.assistants import Assistants, Scope
+from engine.assistants import Assistants
 from engine.audit import Audit
 from engine.database import Connection, Database, statement
 from engine.errors import EngineError, NotFoundError
-from engine.listing import Page, make_page, sorted_statement
+from engine.listing import Page, Scope, make_page, sorted_statement
 from engine.runs.ledger import Runs
 from engine.runs.request import RunRequest
 from engine.schedules import next_time

@@ -6,9 +6,8 @@ from datetime import datetime
 from typing import Any
 
 from engine.database import Database, statement
-from engine.listing import Page, make_page
+from engine.listing import Page, Scope, make_page
 from engine.runs.run import RunKind, RunStatus
-from engine.threads import Scope
 from engine.values import jsonb
 
 MAX_LIMIT = 1_000

@@ -1,6 +1,6 @@
 """Pages of lists: a statement from a file, an order chosen by the caller, a limit and an offset."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, LiteralString, TypeVar, cast
 
@@ -12,6 +12,8 @@ from engine.errors import InvalidValueError
 MAX_LIMIT = 1_000
 
 T = TypeVar("T")
+# What the metadata of a thing must contain to exist for the caller.
+Scope = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)

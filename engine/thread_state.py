@@ -8,36 +8,23 @@ from typing import Any, cast
 from langchain_core.runnables import RunnableConfig
 from langgraph.errors import EmptyInputError, InvalidUpdateError
 from langgraph.store.base import BaseStore
-from langgraph.types import Command, Interrupt, PregelTask, Send, StateSnapshot, StateUpdate
+from langgraph.types import Command, Send, StateSnapshot, StateUpdate
 from langgraph_sdk.runtime import AccessContext
 
-from engine.assistants import Scope
 from engine.database import Connection, statement
 from engine.errors import ConflictError, EngineError, InvalidValueError, NotFoundError
 from engine.heads import read_head
+from engine.listing import Scope
 from engine.registry import Graph, Registry
 from engine.saver import RunSaver, attached
-from engine.threads import Thread, Threads
+from engine.state_wire import EMPTY_STATE, address_of, interrupts_to_wire, state_to_wire
+from engine.thread import Thread
+from engine.threads import Threads
 from engine.user_messages import command_from_user, from_user, message_channels
 from engine.values import jsonb
-from engine.wire import to_plain
 
-CHECKPOINT_KEYS = ("thread_id", "checkpoint_ns", "checkpoint_id", "checkpoint_map")
 MAX_HISTORY = 1_000
 MAX_SUPERSTEPS = 10_000
-
-EMPTY_STATE: Mapping[str, Any] = {
-    "values": None,
-    "next": [],
-    "tasks": [],
-    "metadata": None,
-    "created_at": None,
-    "checkpoint": None,
-    "parent_checkpoint": None,
-    "interrupts": [],
-    "checkpoint_id": None,
-    "parent_checkpoint_id": None,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,7 +189,7 @@ class ThreadStates:
                 ) from error
             snapshot = await graph.aget_state(_config(thread_id, Place()))
         await self._settle(connection, thread_id, snapshot)
-        address = _address(written)
+        address = address_of(written)
         await self.threads.audit.append(
             connection,
             actor=actor,
@@ -277,7 +264,7 @@ class ThreadStates:
             snapshot = await read_head(graph, _config(thread_id, place), subgraphs=subgraphs)
         except (ValueError, TypeError) as error:
             raise _unread(error, thread_id, place.checkpoint_ns) from error
-        if place.checkpoint_ns and _address(snapshot.config) is None:
+        if place.checkpoint_ns and address_of(snapshot.config) is None:
             raise NotFoundError("subgraph", place.checkpoint_ns)
         return snapshot
 
@@ -346,61 +333,6 @@ def _unread(error: Exception, thread_id: str, checkpoint_ns: str) -> EngineError
     )
 
 
-def state_to_wire(snapshot: StateSnapshot) -> dict[str, Any]:
-    """Return a state as the Agent Server shows it, in JSON shapes."""
-    checkpoint = _address(snapshot.config)
-    parent = _address(snapshot.parent_config)
-    wire: dict[str, Any] = {
-        "values": snapshot.values,
-        "next": list(snapshot.next),
-        "tasks": [_task(task) for task in snapshot.tasks],
-        "metadata": snapshot.metadata,
-        "created_at": snapshot.created_at,
-        "checkpoint": checkpoint,
-        "parent_checkpoint": parent,
-        "interrupts": [_interrupt(interrupt) for interrupt in snapshot.interrupts],
-        "checkpoint_id": checkpoint and checkpoint.get("checkpoint_id"),
-        "parent_checkpoint_id": parent and parent.get("checkpoint_id"),
-    }
-    plain: dict[str, Any] = to_plain(wire)
-    return plain
-
-
-def interrupts_to_wire(tasks: Sequence[PregelTask]) -> dict[str, list[dict[str, Any]]]:
-    """Return what a thread waits for, by task id."""
-    return {
-        task.id: [_interrupt(interrupt) for interrupt in task.interrupts]
-        for task in tasks
-        if task.interrupts
-    }
-
-
-def selected(state: Mapping[str, Any], select: Sequence[str] | None) -> dict[str, Any]:
-    """Return the asked-for fields of a state; `values.<key>` picks one key.
-
-    Raises:
-        InvalidValueError: there is no such field.
-    """
-    if not select:
-        return dict(state)
-    result: dict[str, Any] = {}
-    for name in select:
-        field, dot, key = name.partition(".")
-        if field not in EMPTY_STATE or (dot and field != "values"):
-            raise InvalidValueError(
-                "/select", f"one of {', '.join(EMPTY_STATE)} or values.<key>", name
-            )
-        if not dot:
-            result[field] = state[field]
-        elif "values" not in select:
-            values = state["values"]
-            if isinstance(values, Mapping) and key in values:
-                result.setdefault("values", {})[key] = values[key]
-            else:
-                result.setdefault("values", {})
-    return result
-
-
 def _config(thread_id: str, place: Place) -> RunnableConfig:
     configurable: dict[str, Any] = {
         "thread_id": thread_id,
@@ -411,43 +343,8 @@ def _config(thread_id: str, place: Place) -> RunnableConfig:
     return {"configurable": configurable}
 
 
-def _address(config: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    configurable = (config or {}).get("configurable") or {}
-    address = {key: configurable[key] for key in CHECKPOINT_KEYS if key in configurable}
-    return address if address.get("checkpoint_id") else None
-
-
 def _short(address: Mapping[str, Any] | None) -> dict[str, Any]:
     return {"checkpoint_id": address["checkpoint_id"]} if address else {}
-
-
-def _task(task: PregelTask) -> dict[str, Any]:
-    nested = state_to_wire(task.state) if isinstance(task.state, StateSnapshot) else None
-    place = (
-        (task.state.get("configurable") or None)
-        if isinstance(task.state, Mapping)
-        else nested and nested["checkpoint"]
-    )
-    return {
-        "id": task.id,
-        "name": task.name,
-        "path": task.path,
-        "error": None if task.error is None else _error(task.error),
-        "interrupts": [_interrupt(interrupt) for interrupt in task.interrupts],
-        "checkpoint": place,
-        "state": nested,
-        "result": task.result,
-    }
-
-
-def _error(error: Any) -> str:
-    return f"{type(error).__name__}({error})" if isinstance(error, BaseException) else str(error)
-
-
-def _interrupt(interrupt: Interrupt) -> dict[str, Any]:
-    shown: dict[str, Any] = {"value": interrupt.value, "id": interrupt.id}
-    schema = getattr(interrupt, "response_schema", None)
-    return shown if schema is None else {**shown, "response_schema": schema}
 
 
 def _update_values(update: Mapping[str, Any], channels: frozenset[str] | None) -> Any:

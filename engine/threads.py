@@ -4,8 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import uuid4
 
 import psycopg
@@ -17,10 +16,12 @@ from engine.database import Connection, Database, statement
 from engine.errors import AlreadyExistsError, NotFoundError, ThreadBusyError
 from engine.gates.book import Gates
 from engine.gates.gate import Gate
-from engine.listing import Page, make_page, sorted_statement
+from engine.listing import Page, Scope, make_page, sorted_statement
 from engine.project import ThreadTtl
 from engine.runs.ledger import Runs
 from engine.runs.run import PendingInterrupt, Run
+from engine.thread import Thread, ThreadStatus, Ttl
+from engine.thread_storage import Storage, measure
 from engine.values import jsonb, text
 
 SORT_COLUMNS = frozenset({"thread_id", "status", "created_at", "updated_at", "state_updated_at"})
@@ -30,72 +31,6 @@ DELETE_BATCH = 100
 DELETE_TIMEOUT = "120s"  # a thread may hold gigabytes
 # Between the end of a run, of which its client knows at once, and the return of its lease.
 LEASE_RETURN_SECONDS = (0.01, 0.05, 0.2, 0.5)
-
-ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
-Scope = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ttl:
-    """How long a thread lives after its last change.
-
-    Attributes:
-        minutes: time to live.
-        strategy: `delete` the thread then, or `keep_latest` of its checkpoints.
-    """
-
-    minutes: float
-    strategy: Literal["delete", "keep_latest"] = "delete"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Thread:
-    """One thread.
-
-    Attributes:
-        status: `interrupted` waits at a question, `error` after a run that failed.
-        values: the head's state; None before the first run, or when not asked for.
-        interrupts: what the head waits for, by task id.
-        config: of the newest run.
-        context: of the newest run.
-        expires_at: when its time to live ends, if it has one and is left alone.
-    """
-
-    thread_id: str
-    graph_id: str | None
-    assistant_id: str | None
-    status: ThreadStatus
-    metadata: Mapping[str, Any]
-    values: Any
-    interrupts: Mapping[str, Any]
-    error: Any
-    ttl_minutes: float | None
-    ttl_strategy: str | None
-    expires_at: datetime | None
-    created_at: datetime
-    updated_at: datetime
-    state_updated_at: datetime
-    config: Mapping[str, Any]
-    context: Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Storage:
-    """Stored bytes of one thread; compressed values count as stored.
-
-    Attributes:
-        by_channel: versions and bytes of each channel's values.
-    """
-
-    checkpoints: tuple[int, int]
-    channel_values: tuple[int, int]
-    pending_writes: tuple[int, int]
-    by_channel: Mapping[str, tuple[int, int]]
-
-    @property
-    def total_bytes(self) -> int:
-        """Return the bytes of all three tables."""
-        return self.checkpoints[1] + self.channel_values[1] + self.pending_writes[1]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -370,25 +305,7 @@ class Threads:
         """
         async with self.database.pool.connection() as connection:
             await self.read(connection, thread_id, scope=scope, with_values=False)
-            cursor = await connection.execute(statement("measure_thread"), {"thread_id": thread_id})
-            rows = await cursor.fetchall()
-        by_channel = {
-            row["channel"]: (row["items"], row["bytes"])
-            for row in rows
-            if row["section"] == "channel_values"
-        }
-        sections = {
-            row["section"]: (row["items"], row["bytes"]) for row in rows if row["channel"] is None
-        }
-        return Storage(
-            checkpoints=sections["checkpoints"],
-            channel_values=(
-                sum(items for items, _ in by_channel.values()),
-                sum(size for _, size in by_channel.values()),
-            ),
-            pending_writes=sections["pending_writes"],
-            by_channel=by_channel,
-        )
+            return await measure(connection, thread_id)
 
     async def expired(self, *, limit: int) -> Sequence[tuple[str, str]]:
         """Return threads whose time to live is over, with what is to be done with them.

@@ -20,7 +20,8 @@ from api.schemas.threads import (
 )
 from engine.database import Connection
 from engine.errors import InvalidValueError
-from engine.thread_state import MAX_HISTORY, Place, selected
+from engine.state_wire import selected
+from engine.thread_state import MAX_HISTORY, Place
 
 router = APIRouter(tags=["state"])
 

@@ -14,8 +14,8 @@ from pydantic import (
 
 from api.schemas.common import Limit, Metadata, Name, Offset, SortOrder, Strict, Uuid, View
 from api.schemas.runs import Command
+from engine.thread import Thread, Ttl
 from engine.thread_state import MAX_HISTORY, MAX_SUPERSTEPS, Place
-from engine.threads import Thread, Ttl
 
 ThreadStatus = Literal["idle", "busy", "interrupted", "error"]
 ThreadSort = Literal["thread_id", "status", "created_at", "updated_at", "state_updated_at"]

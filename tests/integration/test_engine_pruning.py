@@ -19,7 +19,7 @@ from engine.errors import InvalidValueError, PruningPausedError
 from engine.migrate import migrate
 from engine.runs.request import RunRequest
 from engine.runtime import Engine, open_engine
-from engine.threads import Ttl
+from engine.thread import Ttl
 from tests.pruner.rows import ids_of, write_thread
 
 

@@ -27,8 +27,10 @@ from engine.runs.ledger import Runs
 from engine.runs.request import RunRequest
 from engine.runs.run import PendingInterrupt
 from engine.saver import RunSaver, attached
-from engine.thread_state import Place, ThreadStates, selected
-from engine.threads import Thread, Threads, Ttl
+from engine.state_wire import selected
+from engine.thread import Thread, Ttl
+from engine.thread_state import Place, ThreadStates
+from engine.threads import Threads
 
 GRAPHS = Path(__file__).resolve().parents[1] / "graphs"
 
