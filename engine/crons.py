@@ -128,7 +128,7 @@ class Crons:
             InvalidValueError: the schedule or the timezone cannot be understood.
         """
         assistant = await self.assistants.resolve(connection, assistant_id, scope=scope)
-        payload = self._checked(payload, assistant.graph_id, trusted=trusted)
+        payload = await self._checked(payload, assistant.graph_id, trusted=trusted)
         if thread_id is not None:
             cursor = await connection.execute(
                 statement("lock_thread"), {"tenant": self.database.tenant, "thread_id": thread_id}
@@ -178,7 +178,7 @@ class Crons:
             payload = change.payload or {}
             if "input" in payload:
                 assistant = await self.assistants.resolve(connection, cron.assistant_id)
-                payload = self._checked(payload, assistant.graph_id, trusted=change.trusted)
+                payload = await self._checked(payload, assistant.graph_id, trusted=change.trusted)
             schedule = change.schedule or cron.schedule
             timezone = change.timezone or cron.timezone
             end_time = None if change.clear_end_time else change.end_time or cron.end_time
@@ -328,14 +328,15 @@ class Crons:
         )
         return True
 
-    def _checked(
+    async def _checked(
         self, payload: Mapping[str, Any], graph_id: str, *, trusted: bool
     ) -> Mapping[str, Any]:
         registry = self.assistants.registry
-        registry.check_input(graph_id, payload.get("input"))
+        config = payload.get("config")
+        await registry.check_input(graph_id, payload.get("input"), config)
         if trusted or "input" not in payload:
             return payload
-        channels = registry.message_channels(graph_id)
+        channels = (await registry.intake(graph_id, config)).message_channels
         return {**payload, "input": from_user(payload["input"], channels, pointer="/input")}
 
     async def _lock(self, connection: Connection, cron_id: str, scope: Scope | None) -> Cron:

@@ -1,13 +1,15 @@
-"""Of which JSON types a graph's input may be, so that another one is refused at the door."""
+"""What a graph takes from callers, so that something else is refused at the door."""
 
 import logging
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from langgraph.pregel import Pregel
 from pydantic.errors import PydanticUserError
 
 from engine.errors import InvalidValueError
+from engine.user_messages import USUAL_CHANNELS, message_channels
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +23,24 @@ NAMES: Mapping[str, str] = {
     "boolean": "true or false",
     "null": "null",
 }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Intake:
+    """What a graph takes; by default that of one which nobody has seen yet.
+
+    Attributes:
+        types: the JSON types of its input, see `input_types`; None for any.
+        message_channels: where it keeps messages.
+    """
+
+    types: frozenset[str] | None = None
+    message_channels: frozenset[str] = USUAL_CHANNELS
+
+    @classmethod
+    def of(cls, graph: Pregel[Any, Any, Any, Any]) -> "Intake":
+        """Return what a compiled graph takes."""
+        return cls(types=input_types(graph), message_channels=message_channels(graph))
 
 
 def input_types(graph: Pregel[Any, Any, Any, Any]) -> frozenset[str] | None:

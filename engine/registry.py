@@ -1,5 +1,6 @@
 """From `langgraph.json` to graphs that can run: what a project named, loaded and kept ready."""
 
+import asyncio
 import copy
 import inspect
 import logging
@@ -28,14 +29,16 @@ from langgraph_sdk.runtime import (
 )
 
 from engine.errors import ConfigurationError, InvalidValueError
-from engine.graph_input import check_input, input_types
+from engine.graph_input import Intake, check_input
 from engine.loading import LoadFailure, describe_failure, load_object
 from engine.project import Project, read_project
-from engine.user_messages import USUAL_CHANNELS, message_channels
 
 log = logging.getLogger(__name__)
 
 Graph = Pregel[Any, Any, Any, Any]
+
+# How long a submission waits for a factory that is asked what its graph takes.
+INTAKE_SECONDS = 5.0
 
 # The SDK names the two halves of ServerRuntime privately, yet only the server can build them.
 _RUNTIME_TYPES = (ServerRuntime, _ExecutionRuntime, _ReadRuntime)
@@ -66,7 +69,7 @@ class Registry:
     auth: Auth | None = None
     app: Any = None
     _graphs: dict[str, Graph | _Factory] = field(default_factory=dict)
-    _input_types: dict[str, frozenset[str] | None] = field(default_factory=dict)
+    _intakes: dict[str, Intake] = field(default_factory=dict)
 
     @property
     def graph_ids(self) -> list[str]:
@@ -90,26 +93,49 @@ class Registry:
             "/graph_id", f"one of {', '.join(map(repr, self.graph_ids)) or 'none'}", graph_id
         )
 
-    def check_input(self, graph_id: str, value: Any) -> None:
+    async def check_input(
+        self, graph_id: str, value: Any, config: Mapping[str, Any] | None = None
+    ) -> None:
         """Refuse an input of another JSON type than the graph's input schema names.
-
-        A graph that a factory makes anew for each run is not asked: making it may cost something.
 
         Raises:
             InvalidValueError: there is no such graph, or the input does not fit.
         """
-        self.require(graph_id)
-        entry = self._graphs[graph_id]
-        if isinstance(entry, _Factory):
-            return
-        if graph_id not in self._input_types:
-            self._input_types[graph_id] = input_types(entry)
-        check_input(value, self._input_types[graph_id])
+        intake = await self.intake(graph_id, config)
+        try:
+            check_input(value, intake.types)
+        except InvalidValueError:
+            if isinstance(self._graphs[graph_id], Pregel):
+                raise
+            # A factory may make another graph of another config: ask it about this one.
+            check_input(value, (await self._asked(graph_id, config) or Intake()).types)
 
-    def message_channels(self, graph_id: str) -> frozenset[str]:
-        """Return where a graph keeps messages; the usual place for one that is made anew."""
-        entry = self._graphs[graph_id]
-        return USUAL_CHANNELS if isinstance(entry, _Factory) else message_channels(entry)
+    async def intake(self, graph_id: str, config: Mapping[str, Any] | None = None) -> Intake:
+        """Return what a graph takes from callers.
+
+        A factory is asked for a graph once, as for its schemas; while it makes none, all is taken.
+
+        Raises:
+            InvalidValueError: there is no such graph.
+        """
+        self.require(graph_id)
+        if graph_id not in self._intakes:
+            made = await self._asked(graph_id, config)
+            if made is None:
+                return Intake()
+            self._intakes[graph_id] = made
+        return self._intakes[graph_id]
+
+    async def _asked(self, graph_id: str, config: Mapping[str, Any] | None) -> Intake | None:
+        try:
+            async with (
+                asyncio.timeout(INTAKE_SECONDS),
+                self.graph(graph_id, config, access="assistants.read") as graph,
+            ):
+                return Intake.of(graph)
+        except Exception as error:  # the run will tell it to whoever asked for it
+            log.info("intake_unknown", extra={"graph_id": graph_id, "error": repr(error)})
+            return None
 
     @asynccontextmanager
     async def graph(

@@ -7,9 +7,11 @@ graph gives them their ids.
 """
 
 from collections.abc import Iterator, Mapping
+from functools import partial
 from typing import Any, get_args
 
 from langchain_core.messages import BaseMessage
+from langgraph.graph.message import add_messages
 from langgraph.pregel import Pregel
 
 from engine.errors import InvalidValueError
@@ -23,11 +25,15 @@ USUAL_CHANNELS = frozenset({"messages"})
 
 
 def message_channels(graph: Pregel[Any, Any, Any, Any]) -> frozenset[str]:
-    """Return the channels of a graph that hold messages; `__root__` for its whole state."""
+    """Return the channels of a graph that hold messages; `__root__` for its whole state.
+
+    Their type says so, or LangGraph's own reducer of messages: `Annotated[list, add_messages]`.
+    """
     return frozenset(
         name
         for name, channel in graph.channels.items()
-        if any(_is_message(kind) for kind in _kinds(getattr(channel, "UpdateType", None)))
+        if _adds_messages(channel)
+        or any(_is_message(kind) for kind in _kinds(getattr(channel, "UpdateType", None)))
     )
 
 
@@ -115,6 +121,13 @@ def _is_field(value: Any) -> bool:
 def _is_pair(value: Any) -> bool:
     """Tell whether a value is one message as role and content, not two messages."""
     return _is_field(value) and value[0] in ROLES
+
+
+def _adds_messages(channel: Any) -> bool:
+    reducer = getattr(channel, "operator", None) or getattr(channel, "reducer", None)
+    while isinstance(reducer, partial):  # `add_messages(format=…)`
+        reducer = reducer.func
+    return getattr(reducer, "__module__", None) == add_messages.__module__
 
 
 def _kinds(annotation: Any) -> Iterator[Any]:

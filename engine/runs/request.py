@@ -98,7 +98,7 @@ def user_request(request: RunRequest, channels: frozenset[str]) -> RunRequest:
 
 def run_kwargs(request: RunRequest, assistant: Assistant, *, resumes: bool) -> dict[str, Any]:
     """Return how to run it: the assistant's settings under the request's."""
-    config = _merged(assistant.config, request.config)
+    config = merged_config(assistant.config, request.config)
     checkpoint = dict(request.checkpoint or {})
     checkpoint_id = (
         request.checkpoint_id
@@ -122,7 +122,7 @@ def run_kwargs(request: RunRequest, assistant: Assistant, *, resumes: bool) -> d
     }
 
 
-def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+def merged_config(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
     """Return `over` on top of `base`; `configurable` and `metadata` key by key."""
     merged = {**base, **over}
     for key in ("configurable", "metadata"):

@@ -11,7 +11,7 @@ from engine.errors import ConflictError, NotFoundError, ThreadBusyError
 from engine.limits import QueueGuard
 from engine.runs.cancellation import Cancellation
 from engine.runs.ports import Answers, GateBook
-from engine.runs.request import RunRequest, run_kwargs, user_request
+from engine.runs.request import RunRequest, merged_config, run_kwargs, user_request
 from engine.runs.run import PRIORITY, Run, RunKind
 from engine.values import MAX_METADATA_BYTES, check_size, jsonb
 from engine.webhooks import WebhookPolicy, check_headers
@@ -55,11 +55,7 @@ class Submission(Cancellation):
         if not resumes:
             await self.guard.check(connection)
         assistant = await self.assistants.resolve(connection, request.assistant_id)
-        registry = self.assistants.registry
-        if not command:  # a command wins over the input beside it
-            registry.check_input(assistant.graph_id, request.input)
-        if not request.trusted:
-            request = user_request(request, registry.message_channels(assistant.graph_id))
+        request = await self._checked(request, assistant)
         thread_id = await self._thread(connection, request, resumes=resumes)
         answers: Answers | None = None
         if resumes:
@@ -130,6 +126,17 @@ class Submission(Cancellation):
         )
 
     # Inside
+
+    async def _checked(self, request: RunRequest, assistant: Assistant) -> RunRequest:
+        """Return the request as the graph takes it from this caller."""
+        registry = self.assistants.registry
+        config = merged_config(assistant.config, request.config)
+        if not request.command:  # a command wins over the input beside it
+            await registry.check_input(assistant.graph_id, request.input, config)
+        if request.trusted:
+            return request
+        intake = await registry.intake(assistant.graph_id, config)
+        return user_request(request, intake.message_channels)
 
     def _check_sizes(self, request: RunRequest) -> None:
         check_size(request.input, "/input", at_most=self.max_value_bytes)

@@ -271,3 +271,68 @@ async def test_an_auth_that_signs_everybody_in_stops_the_start(project: Project)
 
     with pytest.raises(ConfigurationError, match="has no @auth"):
         await load_registry(config)
+
+
+TAKEN = """
+    from langchain_core.runnables import RunnableConfig
+    from langgraph.func import entrypoint
+    from pieces import builder
+    made = []
+    def graph(config: RunnableConfig):
+        made.append(config)
+        if config["configurable"].get("takes") == "text":
+            @entrypoint()
+            def shout(text: str) -> str:
+                return text
+            return shout
+        return builder()
+"""
+
+
+async def test_an_input_is_checked_for_a_graph_that_is_made_anew(project: Project) -> None:
+    registry = await load_registry(project({"agent": "./agent.py:graph"}, {"agent.py": TAKEN}))
+
+    await registry.check_input("agent", {"text": "hey"})
+    with pytest.raises(InvalidValueError, match="/input must be an object"):
+        await registry.check_input("agent", "hey")
+
+
+async def test_an_input_is_checked_against_the_graph_of_its_own_config(project: Project) -> None:
+    registry = await load_registry(project({"agent": "./agent.py:graph"}, {"agent.py": TAKEN}))
+
+    await registry.check_input("agent", {"text": "hey"})
+    await registry.check_input("agent", "hey", {"configurable": {"takes": "text"}})
+
+
+async def test_a_factory_is_asked_once_for_what_its_graphs_take(project: Project) -> None:
+    registry = await load_registry(project({"agent": "./agent.py:graph"}, {"agent.py": TAKEN}))
+
+    for _ in range(3):
+        await registry.check_input("agent", {"text": "hey"})
+
+    assert len(sys.modules["agent"].made) == 1
+
+
+async def test_a_factory_that_fails_keeps_no_input_out(project: Project) -> None:
+    agent = "def graph(config: dict):\n    raise OSError('no model today')"
+    registry = await load_registry(project({"agent": "./agent.py:graph"}, {"agent.py": agent}))
+
+    await registry.check_input("agent", "hey")
+
+
+async def test_the_messages_of_a_graph_that_is_made_anew_are_known(project: Project) -> None:
+    agent = """
+        from typing import Annotated
+        from langgraph.graph import START, StateGraph
+        from langgraph.graph.message import add_messages
+        from typing_extensions import TypedDict
+
+        class Talk(TypedDict):
+            said: Annotated[list, add_messages]
+
+        def graph(config: dict):
+            return StateGraph(Talk).add_node("node", lambda state: {}).add_edge(START, "node")
+    """
+    registry = await load_registry(project({"agent": "./agent.py:graph"}, {"agent.py": agent}))
+
+    assert (await registry.intake("agent")).message_channels >= {"said"}

@@ -3,6 +3,7 @@ from typing import Annotated, Any
 
 import pytest
 from langgraph.graph import START, MessagesState, StateGraph
+from langgraph.graph.message import add_messages
 from typing_extensions import TypedDict
 
 from engine.errors import InvalidValueError
@@ -24,6 +25,12 @@ class Chat(MessagesState):
     notes: list[str]
 
 
+class Untyped(TypedDict, total=False):
+    said: Annotated[list, add_messages]
+    shown: Annotated[list, add_messages(format="langchain-openai")]
+    notes: list
+
+
 def graph(schema: Any) -> Any:
     builder = StateGraph(schema)
     builder.add_node("node", lambda state: state)
@@ -38,6 +45,10 @@ def cleaned(*messages: Any) -> Any:
 def test_the_channels_that_hold_messages_are_known_by_their_type() -> None:
     assert message_channels(graph(Chat)) == {"messages"}
     assert message_channels(graph(Notes)) == frozenset()
+
+
+def test_the_channels_that_hold_messages_are_known_by_their_reducer() -> None:
+    assert message_channels(graph(Untyped)) == {"said", "shown"}
 
 
 @pytest.mark.parametrize(
