@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, cast
 from uuid import UUID, uuid4, uuid5
 
 from engine.database import Connection, Database, statement
@@ -19,6 +19,7 @@ SYSTEM_NAMESPACE = UUID("6ba7b821-9dad-11d1-80b4-00c04fd430c8")
 SYSTEM = {"created_by": "system"}
 SORT_COLUMNS = frozenset({"assistant_id", "graph_id", "name", "created_at", "updated_at"})
 UNTITLED = "Untitled"
+MAX_REMEMBERED = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +60,7 @@ class Assistants:
 
     database: Database
     registry: Registry
+    _recent: dict[str, Assistant] = field(default_factory=dict, init=False)
 
     async def add_system_assistants(self) -> None:
         """Make one assistant per graph, version 1, where it is missing."""
@@ -90,6 +92,20 @@ class Assistants:
         if row is None:
             raise NotFoundError("assistant", assistant_id)
         return Assistant(**row)
+
+    def recall(self, assistant_id: str) -> Assistant | None:
+        """Return an assistant as it was when it last ran here, if it did.
+
+        Whoever acts on it checks in the same statement that its `updated_at` still holds, and
+        resolves it where it does not.
+        """
+        return self._recent.get(self._id_of(assistant_id))
+
+    def remember(self, assistant: Assistant) -> None:
+        """Keep an assistant for `recall`."""
+        if len(self._recent) >= MAX_REMEMBERED:
+            self._recent.clear()
+        self._recent[assistant.assistant_id] = assistant
 
     async def get(self, assistant_id: str, *, scope: Scope | None = None) -> Assistant:
         """Return an assistant by its id or by its graph's name; see `resolve`."""
@@ -331,7 +347,7 @@ class Assistants:
         assistant = await self.get(assistant_id, scope=scope)
         async with self._graph(assistant) as graph:
             return {
-                name: graph_schemas(name, subgraph)
+                name: graph_schemas(name, cast("Graph", subgraph))
                 async for name, subgraph in graph.aget_subgraphs(
                     namespace=namespace, recurse=recurse
                 )

@@ -4,14 +4,15 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from langgraph.pregel.protocol import PregelProtocol
 from pydantic import TypeAdapter
 from pydantic.errors import PydanticUserError
+
+from engine.registry import Graph
 
 log = logging.getLogger(__name__)
 
 
-def graph_schemas(graph_id: str, graph: PregelProtocol[Any, Any, Any, Any]) -> dict[str, Any]:
+def graph_schemas(graph_id: str, graph: Graph) -> dict[str, Any]:
     """Return the schemas of a graph's input, output, state, config and context.
 
     One that cannot be made is None.
