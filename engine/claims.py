@@ -7,14 +7,14 @@ lost the connection, so no row changes by the hand of a worker that is out of da
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from psycopg import AsyncCursor
 from psycopg.rows import DictRow
 
 from engine.audit import Audit
 from engine.bus import Bus
-from engine.database import Connection, statement
+from engine.database import Connection, statement, travelling
 from engine.dispatch import Dispatcher
 from engine.outbox import Outbox
 from engine.runs.ports import GateBook
@@ -39,6 +39,18 @@ class Claim:
     continuing: bool
     gates_open: bool
     head_checkpoint_id: str | None
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> Self:
+        """Return what `claim_run` or `insert_run` found: a run and where its thread stands."""
+        run = Run.from_row(row)
+        return cls(
+            run=run,
+            recovered=len(run.attempt_log) > 1,
+            continuing=row["head_run_id"] == run.run_id,
+            gates_open=row["open_gates"] > 0,
+            head_checkpoint_id=row["head_checkpoint_id"],
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,15 +108,15 @@ class Claims:
 
     async def claim(
         self, connection: Connection, thread_id: str, *, forgiven_run_id: str | None = None
-    ) -> Claim | None:
-        """Take the thread's next due run; None when there is none.
+    ) -> AsyncCursor[DictRow]:
+        """Take the thread's next due run: the one row, if any, is a `Claim`.
 
         First what a predecessor left running, then answers, then input, and input only while no
         question is open: LangGraph would drop the question. Each claim counts as an attempt,
         except of `forgiven_run_id` when this worker held it (its connection broke, it did not
         die); the count begins anew when the run got further since the last one.
         """
-        cursor = await connection.execute(
+        return await connection.execute(
             statement("claim_run"),
             {
                 "tenant": self.tenant,
@@ -112,17 +124,6 @@ class Claims:
                 "worker_id": self.worker_id,
                 "forgiven_run_id": forgiven_run_id,
             },
-        )
-        row = await cursor.fetchone()
-        if row is None:
-            return None
-        run = Run.from_row(row)
-        return Claim(
-            run=run,
-            recovered=len(run.attempt_log) > 1,
-            continuing=row["head_run_id"] == run.run_id,
-            gates_open=row["open_gates"] > 0,
-            head_checkpoint_id=row["head_checkpoint_id"],
         )
 
     async def finish(
@@ -146,7 +147,7 @@ class Claims:
                 cursor = await self._finish(connection, claim.run, ending)
             row = await cursor.fetchone()
             return None if row is None else row["finished_at"]
-        async with connection.pipeline(), connection.transaction():
+        async with travelling(connection):
             await save_rest(connection)
             return await self._write_end(connection, claim, ending)
 

@@ -2,13 +2,15 @@
 
 import select
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, nullcontext
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import psycopg
 from psycopg import AsyncConnection
+from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -57,10 +59,7 @@ class Database:
             callbacks: list[Callable[[], None]] = []
             self._committed[id(connection)] = callbacks
             try:
-                async with (
-                    connection.pipeline() if pipelined else nullcontext(),
-                    connection.transaction(),
-                ):
+                async with travelling(connection) if pipelined else connection.transaction():
                     yield connection
             finally:
                 del self._committed[id(connection)]
@@ -91,15 +90,41 @@ class Database:
         )
 
 
+@asynccontextmanager
+async def travelling(connection: Connection) -> AsyncIterator[None]:
+    """Make the block one transaction whose statements travel together, BEGIN and COMMIT included.
+
+    Within a pipeline `connection.transaction()` would wait for the server three times at its end.
+    """
+    try:
+        async with connection.pipeline():
+            await connection.execute("BEGIN")
+            yield
+            await connection.execute("COMMIT")
+    except BaseException:
+        if connection.info.transaction_status in (
+            TransactionStatus.INTRANS,
+            TransactionStatus.INERROR,
+        ):
+            with suppress(psycopg.Error):  # then the connection is broken, and known to be
+                await connection.rollback()
+        raise
+
+
 async def check_if_readable(connection: Connection) -> None:
     """Check an idle connection, without a round trip when nothing speaks against it.
 
     A server that closed it has left a word on the socket; a healthy one is silent.
     """
+    if has_news(connection):
+        await AsyncConnectionPool.check_connection(connection)
+
+
+def has_news(connection: Connection) -> bool:
+    """Tell whether an idle connection has something to read: of a healthy one, nothing."""
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
-    if poll.poll(0):
-        await AsyncConnectionPool.check_connection(connection)
+    return bool(poll.poll(0))
 
 
 @asynccontextmanager

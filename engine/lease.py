@@ -10,13 +10,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import psycopg
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow
 
-from engine.database import Connection, Database, statement
+from engine.database import Connection, Database, has_news, statement, travelling
 from engine.errors import EngineError
 from engine.saver import bounded, sever
 
 # Read by `end_hung_workers.sql` and `end_backend.sql`: the name tells whose connection it is.
 APPLICATION_NAME = "holdfast run {worker_id}"
+# Longer than the server lets any one statement take.
+ACCEPT_TIMEOUT_SECONDS = 15.0
 
 
 class LeaseLostError(EngineError):
@@ -34,24 +38,42 @@ class LeaseConnection:
 
     @property
     def lost(self) -> bool:
-        """Whether the connection is known to be gone."""
-        return self.connection.closed or self.connection.broken
+        """Whether the connection is known to be gone, or the server said something unasked."""
+        return self.connection.closed or self.connection.broken or has_news(self.connection)
 
     @asynccontextmanager
     async def take(self, thread_id: str) -> AsyncIterator[Connection]:
         """Yield the connection in a transaction that takes the thread's lease, if it is free.
 
-        What the block executes travels along. `thread_id` is set afterwards if the lease is ours.
+        What the block executes travels along, and need not be on disk at the end. `thread_id` is
+        set afterwards if the lease is ours.
         """
         with bounded(self.connection):
             async with self.connection.pipeline():
-                cursor = await self.connection.execute(
-                    statement("try_lease"), {"tenant": self.tenant, "thread_id": thread_id}
-                )
+                await self.connection.execute(statement("hurry"))
+                cursor = await self._try(thread_id)
                 yield self.connection
-                row = await cursor.fetchone()
-        if row is not None and row["taken"] == "true":
-            self.thread_id = thread_id
+            await self._learn(thread_id, cursor)
+
+    @asynccontextmanager
+    async def accept(self, thread_id: str, *, pipelined: bool) -> AsyncIterator[Connection]:
+        """Yield the connection in a durable transaction that takes the thread's lease, if free.
+
+        Args:
+            thread_id: afterwards the attribute, if the lease is ours: also after an exception
+                that has undone the rest.
+            pipelined: as for `Database.transaction`.
+        """
+        connection = self.connection
+        cursor: AsyncCursor[DictRow] | None = None
+        try:
+            with bounded(connection, ACCEPT_TIMEOUT_SECONDS):
+                async with travelling(connection) if pipelined else connection.transaction():
+                    cursor = await self._try(thread_id)
+                    yield connection
+        finally:
+            if cursor is not None and not self.connection.broken:
+                await self._learn(thread_id, cursor)
 
     async def release(self, tell: Callable[[Connection], Awaitable[None]] | None = None) -> bool:
         """Give the thread free; return whether it has more to do.
@@ -68,9 +90,19 @@ class LeaseConnection:
                     await tell(self.connection)
                 await self.connection.execute(statement("release_lease"), key)
                 cursor = await self.connection.execute(statement("is_run_due"), key)
-                row = await cursor.fetchone()
+            row = await cursor.fetchone()
         self.thread_id = None
         return row is not None and bool(row["due"])
+
+    async def _try(self, thread_id: str) -> AsyncCursor[DictRow]:
+        return await self.connection.execute(
+            statement("try_lease"), {"tenant": self.tenant, "thread_id": thread_id}
+        )
+
+    async def _learn(self, thread_id: str, cursor: AsyncCursor[DictRow]) -> None:
+        row = await cursor.fetchone()
+        if row is not None and row["taken"] == "true":
+            self.thread_id = thread_id
 
     async def close(self) -> None:
         """Close the connection, and with it the lease, without a word to a server that hangs."""

@@ -15,12 +15,15 @@ from typing import Any
 from uuid import uuid4
 
 import psycopg
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow
 
 from engine.attempt import Attempt, Surroundings
 from engine.bus import Bus, Subscription
 from engine.claims import Claim, Claims, Ending
 from engine.database import Database, statement
 from engine.dispatch import Dispatcher
+from engine.errors import EngineError
 from engine.events import Events
 from engine.lease import (
     APPLICATION_NAME,
@@ -28,6 +31,7 @@ from engine.lease import (
     LeaseLostError,
     open_lease_connection,
 )
+from engine.runs.ports import Accept
 from engine.runs.run import Run
 from engine.saver import RunSaver, keep_ids_after
 from engine.values import storable_copy
@@ -55,6 +59,20 @@ class Offer:
 
     thread_id: str
     ending: asyncio.Future[Run | None] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Start:
+    """A run that was accepted and claimed by the same commit.
+
+    Attributes:
+        lease: holds the thread.
+        cancellations: of the thread, from before the commit on.
+    """
+
+    claim: Claim
+    lease: LeaseConnection
+    cancellations: Subscription
 
 
 @dataclass(slots=True, kw_only=True)
@@ -128,6 +146,40 @@ class Worker:
         self._offered[run.run_id] = Offer(thread_id=run.thread_id)
         self._spawn(self.work_on(run.thread_id))
 
+    def can_start(self, thread_id: str) -> bool:
+        """Whether a run of the thread could begin here by the commit that accepts it."""
+        return self.has_room and thread_id not in self._busy
+
+    async def start(self, thread_id: str, accept: Accept, *, pipelined: bool) -> Run | None:
+        """Accept a run in a transaction that takes its thread's lease, and begin with it.
+
+        Where something else comes first on the thread, the run is accepted and waits. None if
+        `accept` wrote none.
+
+        Args:
+            thread_id: one that `can_start`.
+            accept: writes the run.
+            pipelined: as for `Database.transaction`.
+        """
+        self._busy[thread_id] = False
+        start: Start | None = None
+        try:
+            await self._places.acquire()
+            try:
+                run, start = await self._start(thread_id, accept, pipelined=pipelined)
+            finally:
+                if start is None:
+                    self._places.release()
+        finally:
+            if start is None and self._busy.pop(thread_id):
+                self._spawn(self.work_on(thread_id))  # somebody asked meanwhile
+        if start is not None:
+            self._offered[start.claim.run.run_id] = Offer(thread_id=thread_id)
+            self._spawn(self._work(thread_id, start))
+        elif run is not None:
+            self.offer(run)
+        return run
+
     def expect(self, run_id: str) -> asyncio.Future[Run | None] | None:
         """Return the end of a run that was offered, to come; None of one that is not at work here.
 
@@ -174,12 +226,59 @@ class Worker:
             self._leave(thread_id)
             return
         self._busy[thread_id] = False
+        await self._work(thread_id)
+
+    # Inside
+
+    async def _start(
+        self, thread_id: str, accept: Accept, *, pipelined: bool
+    ) -> tuple[Run | None, Start | None]:
+        """Write a run; return it with its start, or None where there is none."""
+        lease = await self._connection()
+        # In force before anybody can know of the run.
+        cancellations = self.bus.attach(f"cancel:{thread_id}")
+        started = False
         try:
-            async with self._places:
-                while await self._hold(thread_id) or self._busy[thread_id]:
+            try:
+                async with lease.accept(thread_id, pipelined=pipelined) as connection:
+                    accepted = await accept(connection, self.worker_id)
+            except EngineError:
+                await self._give_back(lease)
+                raise
+            row = await accepted.fetchone()
+            claim = None if row is None else Claim.from_row(row)
+            if claim is None or claim.run.status != "running":
+                await self._give_back(lease)
+                return None if claim is None else claim.run, None
+            started = True
+            return claim.run, Start(claim=claim, lease=lease, cancellations=cancellations)
+        except EngineError:
+            raise
+        except BaseException:
+            await self._discard(lease)
+            raise
+        finally:
+            if not started:
+                self.bus.detach(cancellations)
+
+    async def _give_back(self, lease: LeaseConnection) -> None:
+        if lease.thread_id is not None and await lease.release():
+            self._busy[lease.thread_id] = True
+        self._idle.append(lease)
+
+    async def _work(self, thread_id: str, start: Start | None = None) -> None:
+        """Run what is due on a thread that is `_busy` until nothing is, beginning with `start`."""
+        try:
+            if start is None:
+                await self._places.acquire()
+            try:
+                while await self._hold(thread_id, start) or self._busy[thread_id]:
+                    start = None
                     self._busy[thread_id] = False
                     if self.draining:
                         return
+            finally:
+                self._places.release()
         except (psycopg.Error, LeaseLostError, OSError, TimeoutError) as error:
             log.warning("lease_lost", extra={"thread_id": thread_id, "error": str(error)})
             if not self.draining:
@@ -188,19 +287,26 @@ class Worker:
             del self._busy[thread_id]
             self._leave(thread_id)
 
-    # Inside
-
-    async def _hold(self, thread_id: str) -> bool:
+    async def _hold(self, thread_id: str, start: Start | None) -> bool:
         """Take the lease, run what is due first, give it back; return whether more is due."""
-        lease = await self._connection()
+        if start is None:
+            lease, claim = await self._connection(), None
+            cancellations = self.bus.attach(f"cancel:{thread_id}")
+        else:
+            lease, claim, cancellations = start.lease, start.claim, start.cancellations
         try:
-            async with self.bus.subscribe(f"cancel:{thread_id}") as cancellations:
-                async with lease.take(thread_id):
-                    claim = await self._claim(lease, thread_id)
-                if lease.thread_id is None:
-                    self._idle.append(lease)
-                    return False
+            try:
+                if start is None:
+                    async with lease.take(thread_id):
+                        claimed = await self._claim(lease, thread_id)
+                    if lease.thread_id is None:
+                        self._idle.append(lease)
+                        return False
+                    row = await claimed.fetchone()
+                    claim = None if row is None else Claim.from_row(row)
                 ended = claim is not None and await self._attempt(lease, claim, cancellations)
+            finally:
+                self.bus.detach(cancellations)
             tell = partial(self.claims.tell, claim=claim) if claim and ended else None
             more = await lease.release(tell)
         except BaseException:
@@ -212,7 +318,7 @@ class Worker:
         self._idle.append(lease)
         return more
 
-    async def _claim(self, lease: LeaseConnection, thread_id: str) -> Claim | None:
+    async def _claim(self, lease: LeaseConnection, thread_id: str) -> AsyncCursor[DictRow]:
         return await self.claims.claim(
             lease.connection, thread_id, forgiven_run_id=self._forgiven.pop(thread_id, None)
         )
@@ -287,6 +393,7 @@ class Worker:
             lease = self._idle.pop()
             if not lease.lost:
                 return lease
+            await lease.close()
         return await open_lease_connection(self.database, self.worker_id)
 
     async def _discard(self, lease: LeaseConnection) -> None:

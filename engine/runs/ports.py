@@ -1,11 +1,17 @@
 """What the ledger needs of its neighbours: the book of questions, a worker beside it."""
 
 from asyncio import Future
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
+
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow
 
 from engine.database import Connection
 from engine.runs.run import PendingInterrupt, Run
+
+Accept = Callable[[Connection, str], Awaitable[AsyncCursor[DictRow]]]
+"""Writes a run for a worker to begin, given a connection and the worker's id; see `insert_run`."""
 
 
 class Answers(Protocol):
@@ -59,6 +65,16 @@ class LocalWorker(Protocol):
 
     def offer(self, run: Run) -> None:
         """Work on the run's thread at once."""
+
+    def can_start(self, thread_id: str) -> bool:
+        """Whether a run of the thread could begin here by the commit that accepts it."""
+
+    async def start(self, thread_id: str, accept: Accept, *, pipelined: bool) -> Run | None:
+        """Accept a run in a transaction that takes its thread's lease, and begin with it.
+
+        Where something else comes first on the thread, the run is accepted and waits. None if
+        `accept` wrote none.
+        """
 
     def expect(self, run_id: str) -> Future[Run | None] | None:
         """Return the end of a run that was offered, to come; None of one that is not at work here.

@@ -2,8 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import uuid4
+
+from psycopg import AsyncCursor
+from psycopg.rows import DictRow
 
 from engine.assistants import Assistant, Assistants
 from engine.database import Connection, statement
@@ -30,8 +34,24 @@ class Submission(Cancellation):
     max_value_bytes: int = 8 * 1_048_576
 
     async def create(self, request: RunRequest) -> Run:
-        """Accept a run in a transaction of its own; see `submit`."""
+        """Accept a run in a transaction of its own; see `submit`.
+
+        A worker in this process that has room begins with it by the same commit.
+        """
         pipelined = not request.command
+        own_thread_id = str(uuid4())
+        thread_id = request.thread_id or own_thread_id
+        local = self.local
+        if local is not None and not request.after_seconds and local.can_start(thread_id):
+            accept = partial(
+                self._accept,
+                request=request,
+                own_thread_id=own_thread_id,
+                remembered=self._remembered(request),
+            )
+            run = await local.start(thread_id, accept, pipelined=pipelined)
+            if run is not None:
+                return run
         async with self.database.transaction(pipelined=pipelined) as connection:
             return await self.submit(connection, request)
 
@@ -46,40 +66,11 @@ class Submission(Cancellation):
             InvalidValueError: a field does not fit.
             OverloadedError: the queue is too long or too old; not for answers.
         """
-        command = dict(request.command or {})
-        if request.webhook is not None and self.webhooks is not None:
-            self.webhooks.check_url(request.webhook)
-            check_headers(request.webhook_headers)
-        self._check_sizes(request)
-        resumes = command.get("resume") is not None
-        if not resumes:
-            await self.guard.check(connection)
-        assistant = await self.assistants.resolve(connection, request.assistant_id)
-        request = await self._checked(request, assistant)
-        thread_id = await self._thread(connection, request, resumes=resumes)
-        answers: Answers | None = None
-        if resumes:
-            if command.get("update") is not None or command.get("goto"):
-                raise ConflictError(
-                    "an answer cannot be given together with update or goto; send them apart",
-                    thread_id=thread_id,
-                )
-            answers = await self.gates.accept_resume(
-                connection,
-                thread_id,
-                command["resume"],
-                actor=request.actor,
-                via=request.via,
-                graph_id=assistant.graph_id,
-                checkpoint_id=request.checkpoint_id
-                or (request.checkpoint or {}).get("checkpoint_id"),
-            )
-        waits = False
-        if answers is None and request.thread_id is not None:
-            waits = await self._make_way(connection, thread_id, request)
-        return await self._insert(
-            connection, request, assistant, thread_id, answers=answers, waits=waits
+        own_thread_id = str(uuid4())
+        accepted = await self._accept(
+            connection, None, request=request, own_thread_id=own_thread_id
         )
+        return await self._issue(connection, accepted)
 
     async def submit_resume(
         self,
@@ -102,7 +93,7 @@ class Submission(Cancellation):
         await self._lock_thread(connection, thread_id)
         parent = await self._read(connection, parent_run_id, thread_id)
         kwargs = {key: value for key, value in parent.kwargs.items() if key != "checkpoint_id"}
-        return await self._write(
+        accepted = await self._write(
             connection,
             {
                 "run_id": str(uuid4()),
@@ -121,11 +112,86 @@ class Submission(Cancellation):
                 "on_disconnect": "continue",
                 "webhook": None if parent.webhook is None else jsonb(parent.webhook),
                 "gate_ids": list(gate_ids),
-                "waits": False,
+                "makes_thread": False,
+                "thread_metadata": jsonb({}),
+                "worker_id": None,
+                "remembered_at": None,
+            },
+        )
+        return await self._issue(connection, accepted)
+
+    # Inside
+
+    async def _accept(
+        self,
+        connection: Connection,
+        worker_id: str | None,
+        *,
+        request: RunRequest,
+        own_thread_id: str,
+        remembered: Assistant | None = None,
+    ) -> AsyncCursor[DictRow]:
+        """Write a run; its row, once it arrives, is one of `insert_run`.
+
+        Args:
+            connection: in a transaction.
+            worker_id: who begins with the run, where the transaction has the thread's lease.
+            request: the run.
+            own_thread_id: of the thread that it makes, if it names none.
+            remembered: its assistant; no row arrives if it is out of date.
+        """
+        command = dict(request.command or {})
+        if request.webhook is not None and self.webhooks is not None:
+            self.webhooks.check_url(request.webhook)
+            check_headers(request.webhook_headers)
+        self._check_sizes(request)
+        resumes = command.get("resume") is not None
+        if not resumes:
+            await self.guard.check(connection)
+        assistant = remembered
+        if assistant is None:
+            assistant = await self.assistants.resolve(connection, request.assistant_id)
+            self.assistants.remember(assistant)
+        request = await self._checked(request, assistant)
+        thread_id = request.thread_id or own_thread_id
+        answers: Answers | None = None
+        if request.thread_id is not None or resumes:
+            await self._hold_thread(connection, request, resumes=resumes)
+        if resumes:
+            if command.get("update") is not None or command.get("goto"):
+                raise ConflictError(
+                    "an answer cannot be given together with update or goto; send them apart",
+                    thread_id=thread_id,
+                )
+            answers = await self.gates.accept_resume(
+                connection,
+                thread_id,
+                command["resume"],
+                actor=request.actor,
+                via=request.via,
+                graph_id=assistant.graph_id,
+                checkpoint_id=request.checkpoint_id
+                or (request.checkpoint or {}).get("checkpoint_id"),
+            )
+        elif request.thread_id is not None:
+            await self._make_way(connection, thread_id, request)
+        return await self._insert(
+            connection,
+            request,
+            assistant,
+            thread_id,
+            answers=answers,
+            beside={
+                "worker_id": worker_id,
+                "remembered_at": None if remembered is None else remembered.updated_at,
             },
         )
 
-    # Inside
+    def _remembered(self, request: RunRequest) -> Assistant | None:
+        """Return the assistant if nothing is written before the run, so that it may be refused."""
+        if request.command or request.multitask_strategy not in ("enqueue", "reject"):
+            return None
+        return self.assistants.recall(request.assistant_id)
 
     async def _checked(self, request: RunRequest, assistant: Assistant) -> RunRequest:
         """Return the request as the graph takes it from this caller."""
@@ -144,21 +210,18 @@ class Submission(Cancellation):
         check_size(request.metadata, "/metadata", at_most=MAX_METADATA_BYTES)
         check_size(request.config, "/config", at_most=MAX_METADATA_BYTES)
 
-    async def _thread(self, connection: Connection, request: RunRequest, *, resumes: bool) -> str:
-        """Lock the run's thread, making it when that is asked for, and return its id."""
-        if request.thread_id is None and not resumes:
-            thread_id = str(uuid4())
-            await self._make_thread(connection, thread_id, request)
-            return thread_id
+    async def _hold_thread(
+        self, connection: Connection, request: RunRequest, *, resumes: bool
+    ) -> None:
+        """Lock the thread that a request names, making it when that is asked for."""
         thread_id = request.thread_id or ""
         if await self._lock_thread(connection, thread_id):
-            return thread_id
+            return
         if resumes or request.if_not_exists == "reject":
             raise NotFoundError("thread", thread_id)
         await self._make_thread(connection, thread_id, request)
         if not await self._lock_thread(connection, thread_id):
             raise NotFoundError("thread", thread_id)  # the id belongs to another tenant
-        return thread_id
 
     async def _make_thread(
         self, connection: Connection, thread_id: str, request: RunRequest
@@ -172,8 +235,8 @@ class Submission(Cancellation):
             },
         )
 
-    async def _make_way(self, connection: Connection, thread_id: str, request: RunRequest) -> bool:
-        """Apply the multitask strategy; return whether the run will wait at an open gate."""
+    async def _make_way(self, connection: Connection, thread_id: str, request: RunRequest) -> None:
+        """Apply the multitask strategy."""
         cursor = await connection.execute(
             statement("list_unfinished_runs"),
             {"tenant": self.database.tenant, "thread_id": thread_id},
@@ -190,7 +253,7 @@ class Submission(Cancellation):
             )
         strategy = request.multitask_strategy
         if strategy == "enqueue":
-            return bool(gates)
+            return
         if strategy == "reject":
             if unfinished:
                 raise ThreadBusyError(
@@ -205,7 +268,7 @@ class Submission(Cancellation):
                     thread_id=thread_id,
                     gate_ids=gates,
                 )
-            return False
+            return
         if gates:
             await self.gates.cancel_open(
                 connection,
@@ -216,7 +279,6 @@ class Submission(Cancellation):
             )
         for run_id in unfinished:
             await self._cancel(connection, run_id, strategy, actor=request.actor, via=request.via)
-        return False
 
     async def _insert(
         self,
@@ -226,8 +288,8 @@ class Submission(Cancellation):
         thread_id: str,
         *,
         answers: Answers | None,
-        waits: bool,
-    ) -> Run:
+        beside: Mapping[str, Any],
+    ) -> AsyncCursor[DictRow]:
         run_id = request.run_id or str(uuid4())
         kwargs = run_kwargs(request, assistant, resumes=answers is not None)
         await self._hold_checkpoint(connection, thread_id, kwargs["checkpoint_id"])
@@ -242,7 +304,7 @@ class Submission(Cancellation):
         webhook = None
         if request.webhook is not None:
             webhook = jsonb({"url": request.webhook, "headers": dict(request.webhook_headers)})
-        run = await self._write(
+        accepted = await self._write(
             connection,
             {
                 "run_id": run_id,
@@ -262,12 +324,14 @@ class Submission(Cancellation):
                 "on_disconnect": "continue" if answers is not None else request.on_disconnect,
                 "webhook": webhook,
                 "gate_ids": [] if answers is None else list(answers.gate_ids),
-                "waits": waits,
+                "makes_thread": stateless,
+                "thread_metadata": jsonb(request.thread_metadata),
+                **beside,
             },
         )
         if answers is not None:
             await self.gates.link_run(connection, answers.gate_ids, run_id)
-        return run
+        return accepted
 
     async def _hold_checkpoint(
         self, connection: Connection, thread_id: str, checkpoint_id: str | None
@@ -285,24 +349,24 @@ class Submission(Cancellation):
         if await cursor.fetchone() is None:
             raise NotFoundError("checkpoint", checkpoint_id)
 
-    async def _write(self, connection: Connection, columns: Mapping[str, Any]) -> Run:
-        cursor = await connection.execute(
+    async def _write(
+        self, connection: Connection, columns: Mapping[str, Any]
+    ) -> AsyncCursor[DictRow]:
+        return await connection.execute(
             statement("insert_run"),
             {**columns, "tenant": self.database.tenant, "max_attempts": self.max_attempts},
         )
-        row = await cursor.fetchone()
-        if row is None:
-            raise NotFoundError("thread", columns["thread_id"])
-        run = Run.from_row(row)
-        if not columns["waits"]:
-            await self._issue(connection, run, delayed=columns["after_seconds"] > 0)
-        return run
 
-    async def _issue(self, connection: Connection, run: Run, *, delayed: bool) -> None:
+    async def _issue(self, connection: Connection, accepted: AsyncCursor[DictRow]) -> Run:
         """Write the run's ticket, unless a worker in this process begins with the commit.
 
         Should the process die in between, a sweeper issues the ticket, as it does for lost ones.
         """
+        (row,) = await accepted.fetchall()
+        run = Run.from_row(row)
+        if run.kind != "resume" and row["open_gates"]:
+            return run  # it waits until the questions are answered
+        delayed = run.not_before > run.created_at
         local = self.local
         if (
             not delayed
@@ -310,10 +374,11 @@ class Submission(Cancellation):
             and local.has_room
             and self.database.after_commit(connection, lambda: local.offer(run))
         ):
-            return
+            return run
         await self.dispatcher.enqueue(
             connection,
             run.thread_id,
             not_before=run.not_before if delayed else None,
             priority=run.priority,
         )
+        return run
