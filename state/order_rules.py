@@ -6,7 +6,8 @@ from decimal import Decimal
 
 from state.budget import Budget, Supplier
 from state.errors import IllegalMoveError
-from state.invoice import Invoice, line_amount
+from state.invoice import Invoice
+from state.invoice_rules import LINE_TOLERANCE, line_amount
 from state.machine import Facts
 from state.money import money_text
 from state.order_messages import OrderEdit
@@ -21,8 +22,6 @@ from state.purchase_order import (
     Violation,
 )
 
-LINE_TOLERANCE = 2
-"""Minor units that a line may differ from quantity x price (Peppol rule PEPPOL-EN16931-R120)."""
 OLD_AFTER = timedelta(days=365)
 """Age of an invoice at which a person looks."""
 MAX_ODD_LINES = 3

@@ -10,7 +10,8 @@ from nodes.services.documents import cii, eml, pdf, ubl
 from nodes.services.documents.text import NAMES, read_text
 from nodes.services.documents.xml_tree import local_name, parse_xml, shortened
 from state.errors import DocumentError, UnreadableDocumentError
-from state.invoice import Invoice, check_invoice, identity
+from state.invoice import Invoice, identity
+from state.invoice_rules import check_invoice
 
 XML_READERS: dict[str, Callable[[etree._Element], Invoice]] = {
     ubl.INVOICE: ubl.read_ubl,

@@ -6,8 +6,6 @@ invoice's `warnings`; what an order cannot do without is an error that names the
 """
 
 import re
-from dataclasses import dataclass, field
-from decimal import Decimal
 
 from nodes.services.documents.text_labels import (
     BIC,
@@ -23,9 +21,7 @@ from nodes.services.documents.text_labels import (
     IBAN,
     ISSUE_LABELS,
     LABELLED_VAT,
-    LEAD,
     NAME,
-    NOT_A_TAX,
     NUMBER_LABELS,
     ORDER_LABELS,
     PRECEDING_LABELS,
@@ -36,33 +32,26 @@ from nodes.services.documents.text_labels import (
     TAX_NUMBER,
     TITLE,
     TITLE_FROM,
-    TOTAL_KINDS,
     VAT,
     WORDS,
 )
-from nodes.services.documents.text_lines import FoundLines, Row, find_lines, split_rows
+from nodes.services.documents.text_lines import Reading, Row, find_lines, split_rows
+from nodes.services.documents.text_totals import read_totals, total_kind
 from nodes.services.documents.text_values import (
     DAY,
-    PERCENT,
     decimal_mark,
     find_currency,
     numbers,
     parse_day,
-    percentage,
     plain,
 )
-from nodes.services.documents.xml_tree import checked_amount, decimal_text
 from state.errors import MissingFieldError, UnreadableDocumentError
 from state.invoice import (
-    Allowance,
     Invoice,
-    InvoiceLine,
     Kind,
     Party,
     PaymentMeans,
     References,
-    TaxSubtotal,
-    Totals,
     name_unidentified,
     party_id,
     vat_identifier,
@@ -83,16 +72,6 @@ NAMES = {
     "lines.amount": "amount of line {position}",
 }
 """What a field of `Invoice` is called in messages about a text."""
-
-
-@dataclass(slots=True, kw_only=True)
-class _Reading:
-    """The text under way: its rows, how it writes numbers, and what is doubtful so far."""
-
-    rows: list[Row]
-    mark: str
-    currency: str
-    warnings: list[str] = field(default_factory=list)
 
 
 def read_text(text: str, *, sender: str | None = None, sent_on: str | None = None) -> Invoice:
@@ -125,7 +104,7 @@ def read_text(text: str, *, sender: str | None = None, sent_on: str | None = Non
         raise MissingFieldError(
             "currency", expected="a currency code or sign beside the amounts, such as EUR or €"
         )
-    reading = _Reading(rows=rows, mark=decimal_mark(text), currency=currency)
+    reading = Reading(rows=rows, mark=decimal_mark(text), currency=currency)
     reading.warnings += [doubt] if doubt else []
     kind = _kind(rows)
     number = _number(reading)
@@ -134,8 +113,8 @@ def read_text(text: str, *, sender: str | None = None, sent_on: str | None = Non
     issue_date = _day(reading, ISSUE_LABELS, "invoice date") or sent_on
     if issue_date is None:
         raise MissingFieldError("invoice date", expected="a day beside a label such as 'Date'")
-    found = find_lines(rows, reading.mark, currency, _total_kind)
-    totals, taxes, allowances, lines = _totals(reading, found)
+    found = find_lines(rows, reading.mark, currency, total_kind)
+    totals, taxes, allowances, lines = read_totals(reading, found)
     return Invoice(
         kind=kind,
         type_code="381" if kind == "credit_note" else "380",
@@ -244,7 +223,7 @@ def _first(
 _NOT_A_DAY = re.compile(rf"(?!{DAY.pattern})(?:{REFERENCE.pattern})", re.VERBOSE | re.IGNORECASE)
 
 
-def _number(reading: _Reading) -> str:
+def _number(reading: Reading) -> str:
     number = _first(reading.rows, NUMBER_LABELS, _NOT_A_DAY)
     if number is None:
         raise MissingFieldError(
@@ -254,7 +233,7 @@ def _number(reading: _Reading) -> str:
     return number
 
 
-def _day(reading: _Reading, labels: tuple[re.Pattern[str], ...], name: str) -> str | None:
+def _day(reading: Reading, labels: tuple[re.Pattern[str], ...], name: str) -> str | None:
     text = _first(reading.rows, labels, DAY)
     if text is None:
         return None
@@ -299,7 +278,7 @@ def _speaks_of_buyer(text: str) -> bool:
     return _BUYERS_OWN.match(text) is not None
 
 
-def _supplier(reading: _Reading, buyer_rows: dict[int, int], sender: str | None) -> Party:
+def _supplier(reading: Reading, buyer_rows: dict[int, int], sender: str | None) -> Party:
     rows = reading.rows
     text = _outside_buyer(rows, buyer_rows)
     name = _first(rows, SUPPLIER_LABELS, WORDS, anchored=True) or sender or _letterhead(rows)
@@ -328,7 +307,7 @@ def _supplier(reading: _Reading, buyer_rows: dict[int, int], sender: str | None)
     return party
 
 
-def _own_vat_id(reading: _Reading, text: str) -> str | None:
+def _own_vat_id(reading: Reading, text: str) -> str | None:
     """Return the supplier's VAT identifier: of several, the one beside its bank and register."""
     masked = IBAN.sub(lambda iban: "#" * len(iban[0]), text)
     found = [(vat_identifier(match[0]) or "", match.start()) for match in VAT.finditer(masked)]
@@ -375,12 +354,12 @@ def _party(name: str | None) -> Party:
     )
 
 
-def _buyer(reading: _Reading) -> Party | None:
+def _buyer(reading: Reading) -> Party | None:
     name = _first(reading.rows, BUYER_LABELS, NAME, anchored=True)
     return None if name is None else _party(name)
 
 
-def _references(reading: _Reading) -> References:
+def _references(reading: Reading) -> References:
     def reference(labels: tuple[re.Pattern[str], ...]) -> str | None:
         return _first(reading.rows, labels, REFERENCE)
 
@@ -413,166 +392,3 @@ def _payment_means(rows: list[Row]) -> list[PaymentMeans]:
             bic=bic[1] if bic else None,
         )
     ]
-
-
-def _total_kind(text: str) -> str | None:
-    """Return which total a cell is the label of, or None."""
-    words = PERCENT.sub(" ", text).strip(" +-*|:")
-    words = LEAD.sub("", words)
-    if NOT_A_TAX.match(words):
-        return None
-    return next((kind for kind, label in TOTAL_KINDS if label.match(words)), None)
-
-
-@dataclass(frozen=True, slots=True)
-class _Stated:
-    kind: str
-    amount: int
-    rate: Decimal | None
-    label: str
-
-
-def _stated_totals(reading: _Reading, skipped: set[int]) -> list[_Stated]:
-    """Return every labelled amount that is no line: the last number behind each label."""
-    stated: list[_Stated] = []
-    for position, row in enumerate(reading.rows):
-        if position in skipped:
-            continue
-        label: tuple[str, str] | None = None
-        pending: _Stated | None = None
-        for cell in row.cells:
-            kind = _total_kind(cell.text)
-            if kind is not None:
-                stated += [pending] if pending else []
-                label, pending = (kind, cell.text), None
-            found = numbers(cell.text, reading.mark)
-            if label is not None and found:
-                amount = checked_amount(found[-1][0], reading.currency, label[1], exact=True)
-                pending = _Stated(label[0], amount, percentage(label[1]), label[1])
-        stated += [pending] if pending else []
-    return stated
-
-
-def _totals(
-    reading: _Reading, found: FoundLines
-) -> tuple[Totals, list[TaxSubtotal], list[Allowance], list[InvoiceLine]]:
-    stated = _stated_totals(reading, found.rows)
-
-    def last(*kinds: str) -> int | None:
-        for kind in kinds:
-            amounts = [each.amount for each in stated if each.kind == kind]
-            if amounts:
-                return amounts[-1]
-        return None
-
-    prepaid = abs(last("prepaid") or 0)
-    payable = last("payable")
-    inclusive = last("inclusive", "total")
-    if inclusive is None and payable is not None:
-        inclusive = payable + prepaid
-    if inclusive is None:
-        raise MissingFieldError(
-            "total",
-            expected=f"an amount in {reading.currency} beside a label such as 'Total'",
-            code="missing_amount",
-        )
-    net = _net(stated, inclusive)
-    taxes, tax_total = _taxes([each for each in stated if each.kind == "tax"], net, inclusive)
-    if tax_total is None:
-        tax_total = 0 if net is None else inclusive - net
-        if not tax_total:
-            reading.warnings.append("no tax is stated")
-    exclusive = inclusive - tax_total if net is None else net
-    lines, allowances = _fit(reading, found, stated, exclusive, inclusive)
-    off = sum(each["amount"] for each in allowances if not each["charge"])
-    on = sum(each["amount"] for each in allowances if each["charge"])
-    line_total = sum(line["amount"] for line in lines) if lines else exclusive + off - on
-    totals = Totals(
-        line_total=line_total,
-        allowance_total=off,
-        charge_total=on,
-        tax_exclusive=exclusive,
-        tax_total=tax_total,
-        tax_inclusive=inclusive,
-        prepaid=prepaid,
-        rounding=0,
-        third_party=0,
-        payable=inclusive - prepaid if payable is None else payable,
-    )
-    return totals, taxes, allowances, lines
-
-
-def _net(stated: list[_Stated], inclusive: int) -> int | None:
-    """Return the net total: of several subtotals the last from which tax leads to the total."""
-    taxes = [each.amount for each in stated if each.kind == "tax"]
-    nets = [each.amount for each in stated if each.kind == "net"]
-    fitting = [net for net in nets if inclusive - net in {sum(taxes), *taxes}]
-    return next(reversed(fitting or nets), None)
-
-
-def _taxes(
-    stated: list[_Stated], net: int | None, inclusive: int
-) -> tuple[list[TaxSubtotal], int | None]:
-    """Return the taxes that fit the totals: all of them, or one that sums up or repeats others."""
-    if not stated:
-        return [], None
-    chosen = stated
-    if net is not None and net + sum(each.amount for each in stated) != inclusive:
-        fitting = [each for each in stated if net + each.amount == inclusive]
-        chosen = fitting[:1] or stated
-    subtotals = [
-        TaxSubtotal(
-            category=None,
-            rate=None if each.rate is None else decimal_text(each.rate),
-            taxable=None,
-            tax=each.amount,
-            exemption_reason=None,
-            exemption_code=None,
-        )
-        for each in chosen
-    ]
-    return subtotals, sum(each.amount for each in chosen)
-
-
-def _fit(
-    reading: _Reading,
-    found: FoundLines,
-    stated: list[_Stated],
-    exclusive: int,
-    inclusive: int,
-) -> tuple[list[InvoiceLine], list[Allowance]]:
-    """Return the lines and the discounts and charges that lead from them to the net total.
-
-    A table that was read with certainty and still does not add up is left as it is, for the check
-    of the totals to refuse; of a doubtful one only the doubt is kept.
-    """
-    line_sum = sum(line["amount"] for line in found.lines)
-    extras = [_extra(each) for each in stated if each.kind in {"discount", "charge"}]
-    with_extras = line_sum + sum(e["amount"] if e["charge"] else -e["amount"] for e in extras)
-    if not found.lines:
-        reading.warnings.append("no lines were recognised")
-        return [], []
-    if line_sum == exclusive:
-        return found.lines, []
-    if with_extras == exclusive:
-        return found.lines, extras
-    if line_sum == inclusive:
-        reading.warnings.append("the lines' amounts include tax and were left out")
-        return [], []
-    if found.certain:
-        return found.lines, extras
-    reading.warnings.append("the lines that were recognised do not add up and were left out")
-    return [], []
-
-
-def _extra(stated: _Stated) -> Allowance:
-    return Allowance(
-        charge=stated.kind == "charge",
-        amount=abs(stated.amount),
-        base_amount=None,
-        percent=None,
-        reason=stated.label,
-        reason_code=None,
-        tax_category=None,
-        tax_rate=None,
-    )

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal
 from itertools import combinations
 
@@ -57,6 +57,22 @@ class Row:
 
     text: str
     cells: tuple[Cell, ...]
+
+
+@dataclass(slots=True, kw_only=True)
+class Reading:
+    """A text that is being read.
+
+    Attributes:
+        mark: its decimal mark, `.` or `,`.
+        currency: ISO 4217 code of its amounts.
+        warnings: what is doubtful so far.
+    """
+
+    rows: list[Row]
+    mark: str
+    currency: str
+    warnings: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
