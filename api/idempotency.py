@@ -3,8 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Annotated, Any, Protocol, TypeVar
 
-from fastapi import Depends, HTTPException, Request, Response
-from pydantic import BaseModel
+from fastapi import Depends, Header, HTTPException, Request, Response
+from pydantic import BaseModel, WithJsonSchema
 
 from api.dependencies import ActorDependency, EngineDependency
 from engine.database import Connection
@@ -13,6 +13,15 @@ from engine.idempotency import Call, make_call
 IDEMPOTENCY_HEADER = "idempotency-key"
 REPLAYED_HEADER = "Idempotent-Replayed"
 
+IdempotencyKey = Annotated[
+    Annotated[
+        str,
+        WithJsonSchema({"type": "string", "pattern": "^[!-~]([ -~]{0,253}[!-~])?$"}),
+    ]
+    | None,
+    Header(alias="Idempotency-Key", description="The same key is the same request, done once."),
+]
+
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -20,9 +29,18 @@ class Once(Protocol):
     """Does something in one transaction, or returns what it did the first time."""
 
     async def __call__(
-        self, act: Callable[[Connection], Awaitable[T]], view: type[T], *, status: int = 200
+        self,
+        act: Callable[[Connection], Awaitable[T]],
+        view: type[T],
+        *,
+        status: int = 200,
+        lasting: bool = False,
     ) -> T:
-        """Call `act` unless this request was answered before with a `view`."""
+        """Call `act` unless this request was answered before with a `view`.
+
+        With `lasting` it may take long, in transactions of its own, and doing it once more after
+        a crash in between does no harm.
+        """
 
 
 def idempotent_call(request: Request, body: Any, actor: str) -> Call | None:
@@ -42,14 +60,18 @@ def idempotent_call(request: Request, body: Any, actor: str) -> Call | None:
         key=key,
         method=request.method,
         route=str(getattr(route, "path", request.url.path)),
-        path=request.url.path,
+        path=f"{request.url.path}?{request.url.query}",
         body=body,
         caller=actor,
     )
 
 
 async def once(
-    request: Request, response: Response, engine: EngineDependency, actor: ActorDependency
+    request: Request,
+    response: Response,
+    engine: EngineDependency,
+    actor: ActorDependency,
+    _key: IdempotencyKey = None,
 ) -> Once:
     """Return how this request does its work once."""
     raw = await request.body()
@@ -57,12 +79,16 @@ async def once(
     call = idempotent_call(request, body, actor)
 
     async def perform(
-        act: Callable[[Connection], Awaitable[T]], view: type[T], *, status: int = 200
+        act: Callable[[Connection], Awaitable[T]],
+        view: type[T],
+        *,
+        status: int = 200,
+        lasting: bool = False,
     ) -> T:
         async with engine.database.transaction() as connection:
             if call is None:
                 return await act(connection)
-            replay = await engine.idempotency.begin(connection, call)
+            replay = await engine.idempotency.begin(connection, call, lasting=lasting)
             if replay is not None:
                 response.headers[REPLAYED_HEADER] = "true"
                 return view.model_validate(replay.body)

@@ -7,13 +7,16 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
+from fastapi import Request
 from fastapi.requests import HTTPConnection
 from pydantic import BaseModel, ValidationError
 
 from api.access import access
 from api.auth import check_assistant
+from api.idempotency import idempotent_call
 from api.identity import actor, caller
 from api.protocol_state import get_state, get_tree, list_checkpoints
+from api.run_streams import submit_once
 from api.schemas.protocol import (
     Command,
     ErrorCode,
@@ -165,9 +168,11 @@ async def _execute(
 ) -> Any:
     match command.method:
         case "run.start":
-            return await _start(engine, thread_id, _params(RunStart, command), connection)
+            return await _start(engine, thread_id, _params(RunStart, command), command, connection)
         case "input.respond":
-            return await _respond(engine, thread_id, _params(InputRespond, command), connection)
+            return await _respond(
+                engine, thread_id, _params(InputRespond, command), command, connection
+            )
         case "agent.getTree":
             return await get_tree(engine, thread_id, _params(GetTree, command))
         case "state.get":
@@ -175,7 +180,7 @@ async def _execute(
         case "state.listCheckpoints":
             return await list_checkpoints(engine, thread_id, _params(ListCheckpoints, command))
         case "state.fork":
-            return await _fork(engine, thread_id, _params(StateFork, command), connection)
+            return await _fork(engine, thread_id, _params(StateFork, command), command, connection)
         case _ if command.method in NOT_SUPPORTED:
             raise CommandError(
                 "not_supported",
@@ -190,16 +195,17 @@ async def _execute(
 
 
 async def _start(
-    engine: Engine, thread_id: str, start: RunStart, connection: HTTPConnection
+    engine: Engine, thread_id: str, start: RunStart, command: Command, connection: HTTPConnection
 ) -> dict[str, Any]:
     await check_assistant(connection, start.assistant_id)
     thread = await _find_thread(engine, thread_id)
     # RemoteGraph and useStream answer a question by starting a run with the answer as input.
     answers = thread is not None and bool(thread.interrupts) and start.input is not None
     config, checkpoint_id = _split_config(start.config)
-    run = await _run(
+    run_id = await _run(
         engine,
         connection,
+        command,
         RunRequest(
             assistant_id=start.assistant_id,
             thread_id=thread_id,
@@ -212,42 +218,48 @@ async def _start(
             if_not_exists="create",
         ),
     )
-    return {"run_id": run.run_id}
+    return {"run_id": run_id}
 
 
 async def _respond(
-    engine: Engine, thread_id: str, respond: InputRespond, connection: HTTPConnection
+    engine: Engine,
+    thread_id: str,
+    respond: InputRespond,
+    command: Command,
+    connection: HTTPConnection,
 ) -> dict[str, Any]:
     thread = await engine.threads.get(thread_id)
     if thread.assistant_id is None:
         raise CommandError("no_such_interrupt", f"thread {thread_id!r} has not run yet")
-    command = {"resume": respond.answers, "update": respond.update, "goto": respond.goto}
+    said = {"resume": respond.answers, "update": respond.update, "goto": respond.goto}
     config, checkpoint_id = _split_config(respond.config)
-    run = await _run(
+    run_id = await _run(
         engine,
         connection,
+        command,
         RunRequest(
             assistant_id=thread.assistant_id,
             thread_id=thread_id,
-            command={key: value for key, value in command.items() if value is not None},
+            command={key: value for key, value in said.items() if value is not None},
             config=config,
             metadata=respond.metadata or {},
             checkpoint_id=checkpoint_id,
         ),
     )
-    return {"run_id": run.run_id}
+    return {"run_id": run_id}
 
 
 async def _fork(
-    engine: Engine, thread_id: str, fork: StateFork, connection: HTTPConnection
+    engine: Engine, thread_id: str, fork: StateFork, command: Command, connection: HTTPConnection
 ) -> dict[str, Any]:
     thread = await engine.threads.get(thread_id)
     if thread.assistant_id is None:
         raise NotFoundError("checkpoint", fork.checkpoint_id)
     config, _ = _split_config(fork.config)
-    run = await _run(
+    run_id = await _run(
         engine,
         connection,
+        command,
         RunRequest(
             assistant_id=thread.assistant_id,
             thread_id=thread_id,
@@ -256,23 +268,35 @@ async def _fork(
             checkpoint_id=fork.checkpoint_id,
         ),
     )
-    return {"run_id": run.run_id, "thread_id": thread_id}
+    return {"run_id": run_id, "thread_id": thread_id}
 
 
-async def _run(engine: Engine, connection: HTTPConnection, request: RunRequest) -> Run:
-    """Accept a run whose events are the protocol's, for whoever is connected."""
+async def _run(
+    engine: Engine, connection: HTTPConnection, command: Command, request: RunRequest
+) -> str:
+    """Accept a run whose events are the protocol's, for whoever is connected; return its id.
+
+    A request that carries an idempotency key starts one run, however often it comes.
+    """
     allowed = access(connection)
-    return await engine.runs.create(
+    who = actor(connection)
+    call = None
+    if isinstance(connection, Request):
+        call = idempotent_call(connection, command.model_dump(mode="json"), who)
+    accepted = await submit_once(
+        engine,
         replace(
             request,
             stream_resumable=True,
             protocol="v2",
             thread_metadata=allowed.ownership,
             trusted=allowed.trusted,
-            actor=actor(connection),
+            actor=who,
             caller=caller(connection),
-        )
+        ),
+        call,
     )
+    return str(accepted.run_id if isinstance(accepted, Run) else accepted.resource_id)
 
 
 async def _find_thread(engine: Engine, thread_id: str) -> Thread | None:

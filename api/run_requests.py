@@ -9,6 +9,7 @@ from fastapi.responses import Response, StreamingResponse
 
 from api.access import Access, AccessDependency
 from api.dependencies import ActorDependency, EngineDependency
+from api.idempotency import IdempotencyKey
 from api.run_streams import Shown, Started, start_run, stream_new_run, stream_run, wait_for_run
 from api.schemas.runs import RunCreate, RunView
 from engine.events import Following
@@ -33,7 +34,7 @@ class RunRequests:
         headers = started.headers(stateless=thread_id is None, suffix="join")
         del headers["Location"]  # nothing was asked to be waited for
         response.headers.update(headers)
-        return RunView.of(started.run)
+        return started.view
 
     async def stream(
         self, body: RunCreate, namespaces: Sequence[str] | None, *, thread_id: str | None = None
@@ -54,9 +55,9 @@ class RunRequests:
         started = await self._start(body, thread_id)
         return wait_for_run(
             self.engine,
-            started.run,
+            started,
             headers=started.headers(stateless=thread_id is None, suffix="join"),
-            cancel_on_disconnect=started.run.on_disconnect == "cancel" and not started.replayed,
+            cancel_on_disconnect=not started.replayed and started.run.on_disconnect == "cancel",
         )
 
     async def _start(self, body: RunCreate, thread_id: str | None) -> Started:
@@ -71,7 +72,11 @@ class RunRequests:
 
 
 async def run_requests(
-    request: Request, engine: EngineDependency, actor: ActorDependency, access: AccessDependency
+    request: Request,
+    engine: EngineDependency,
+    actor: ActorDependency,
+    access: AccessDependency,
+    _key: IdempotencyKey = None,
 ) -> RunRequests:
     """Return what starts runs for a request's caller."""
     return RunRequests(request=request, engine=engine, actor=actor, access=access)
@@ -82,10 +87,11 @@ RunRequestsDependency = Annotated[RunRequests, Depends(run_requests)]
 
 def join(engine: Engine, run: Run, *, stateless: bool, cancel_on_disconnect: bool) -> Response:
     """Answer with what a run says at its end, once it has ended."""
+    joined = Started.of(run)
     return wait_for_run(
         engine,
-        run,
-        headers=Started(run=run).headers(stateless=stateless, suffix="join"),
+        joined,
+        headers=joined.headers(stateless=stateless, suffix="join"),
         cancel_on_disconnect=cancel_on_disconnect,
     )
 
@@ -105,6 +111,6 @@ def rejoin(
         run,
         following,
         shown=shown,
-        headers=Started(run=run).headers(stateless=stateless, suffix="stream"),
+        headers=Started.of(run).headers(stateless=stateless, suffix="stream"),
         cancel_on_disconnect=cancel_on_disconnect,
     )

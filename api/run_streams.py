@@ -15,9 +15,9 @@ from api.access import Access
 from api.headers import configurable_headers
 from api.idempotency import REPLAYED_HEADER, idempotent_call
 from api.identity import caller
-from api.schemas.runs import RunCreate
+from api.schemas.runs import RunCreate, RunView
 from api.streams import LateJson, event_stream, frame
-from engine.errors import ConflictError, EngineError, GoneError, InvalidValueError, NotFoundError
+from engine.errors import ConflictError, EngineError, GoneError, InvalidValueError
 from engine.event_table import Recorded
 from engine.events import Following
 from engine.gates.answers import names_questions
@@ -36,15 +36,43 @@ ALWAYS_SHOWN = frozenset({"metadata", "error"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """A run that was accepted now, or by an earlier request with the same idempotency key."""
+    """A run that was accepted now, or by an earlier request with the same idempotency key.
 
-    run: Run
+    Attributes:
+        view: what a client is told of it, and was told when it was accepted.
+        row: None when the run is over and was deleted.
+        call: the request's key, if it has one.
+        answer: what an earlier request that waited was answered, where the run does not keep it.
+    """
+
+    view: RunView
+    row: Run | None
+    call: Call | None = None
     replayed: bool = False
+    answer: Any = None
+
+    @classmethod
+    def of(cls, run: Run, call: Call | None = None) -> Self:
+        """Return a run that stands as it is."""
+        return cls(view=RunView.of(run), row=run, call=call)
+
+    @property
+    def run(self) -> Run:
+        """Its row.
+
+        Raises:
+            GoneError: it was deleted.
+        """
+        if self.row is None:
+            raise GoneError(
+                "the run of this idempotency key is over and was deleted", run_id=self.view.run_id
+            )
+        return self.row
 
     def headers(self, *, stateless: bool, suffix: str) -> dict[str, str]:
         """Return where the run is and where its stream or answer can be had again."""
-        run_path = f"/runs/{self.run.run_id}"
-        path = run_path if stateless else f"/threads/{self.run.thread_id}{run_path}"
+        run_path = f"/runs/{self.view.run_id}"
+        path = run_path if stateless else f"/threads/{self.view.thread_id}{run_path}"
         headers = {"Content-Location": path, "Location": f"{path}/{suffix}"}
         return {**headers, **REPLAYED} if self.replayed else headers
 
@@ -103,7 +131,7 @@ async def start_run(
     """Accept a run: its row is committed when this returns.
 
     Raises:
-        EngineError: see `Runs.submit`; GoneError when a repeated request's run is deleted.
+        EngineError: see `Runs.submit`.
     """
     wanted = body.to_request(
         thread_id=thread_id,
@@ -118,35 +146,37 @@ async def start_run(
     wanted = with_headers(wanted, request, engine)
     call = idempotent_call(request, body.model_dump(mode="json", exclude_unset=True), actor)
     try:
-        accepted, replay = await _submit(engine, wanted, call)
+        accepted = await submit_once(engine, wanted, call)
     except ConflictError:
         if not await _comes_to_rest(engine, wanted):
             raise
-        accepted, replay = await _submit(engine, wanted, call)
-    if accepted is not None:
-        return Started(run=accepted)
-    earlier = str(replay.resource_id if replay else None)
-    try:
-        return Started(run=await engine.runs.get(earlier), replayed=True)
-    except NotFoundError as error:
-        raise GoneError(
-            "the run of this idempotency key is over and was deleted", run_id=earlier
-        ) from error
+        accepted = await submit_once(engine, wanted, call)
+    if isinstance(accepted, Run):
+        return Started.of(accepted, call)
+    view = RunView.model_validate(accepted.body["run"])
+    found = await engine.runs.list(run_ids=[view.run_id], limit=1)
+    return Started(
+        view=view,
+        row=found[0] if found else None,
+        call=call,
+        replayed=True,
+        answer=accepted.body.get("answer"),
+    )
 
 
-async def _submit(
-    engine: Engine, wanted: RunRequest, call: Call | None
-) -> tuple[Run | None, Replay | None]:
-    """Write the run, or find the answer that its idempotency key had before."""
-    pipelined = call is None and not wanted.command
-    async with engine.database.transaction(pipelined=pipelined) as connection:
-        replay = await engine.idempotency.begin(connection, call) if call else None
+async def submit_once(engine: Engine, wanted: RunRequest, call: Call | None) -> Run | Replay:
+    """Write the run, or find what its idempotency key was answered before."""
+    if call is None:
+        return await engine.runs.create(wanted)
+    async with engine.database.transaction() as connection:
+        replay = await engine.idempotency.begin(connection, call)
         if replay is not None:
-            return None, replay
+            return replay
         accepted = await engine.runs.submit(connection, wanted)
-        if call is not None:
-            await engine.idempotency.finish(connection, call, resource_id=accepted.run_id)
-        return accepted, None
+        await engine.idempotency.finish(
+            connection, call, resource_id=accepted.run_id, body=_told(RunView.of(accepted))
+        )
+        return accepted
 
 
 async def _comes_to_rest(engine: Engine, wanted: RunRequest) -> bool:
@@ -245,19 +275,37 @@ def stream_run(
 
 
 def wait_for_run(
-    engine: Engine, run: Run, *, headers: Mapping[str, str], cancel_on_disconnect: bool
+    engine: Engine, started: Started, *, headers: Mapping[str, str], cancel_on_disconnect: bool
 ) -> Response:
-    """Return what a run says at its end, once it has ended."""
+    """Return what a run says at its end, once it has ended.
+
+    Where the run is deleted after its end, a request with an idempotency key keeps its answer.
+    """
+    if started.answer is not None:
+        return Response(to_json(started.answer), media_type="application/json", headers=headers)
+    run = started.run
 
     async def document() -> bytes:
         finished = await engine.runs.wait(run.run_id)
-        return to_json(answer_of(finished)).encode() if finished else b"null"
+        if finished is None:
+            return b"null"
+        answer = answer_of(finished)
+        if started.call is not None and run.on_completion == "delete":
+            async with engine.database.transaction() as connection:
+                kept = _told(started.view, answer)
+                await engine.idempotency.finish(connection, started.call, body=kept)
+        return to_json(answer).encode()
 
     return LateJson(
         document(),
         headers=headers,
         on_disconnect=canceller(engine, run) if cancel_on_disconnect else None,
     )
+
+
+def _told(view: RunView, answer: Any = None) -> dict[str, Any]:
+    """Return what is kept with an idempotency key, so that its repetitions hear the same."""
+    return {"run": view.model_dump(mode="json"), "answer": answer}
 
 
 def answer_of(run: Run) -> Any:

@@ -79,11 +79,14 @@ class Idempotency:
 
     database: Database
 
-    async def begin(self, connection: Connection, call: Call) -> Replay | None:
+    async def begin(
+        self, connection: Connection, call: Call, *, lasting: bool = False
+    ) -> Replay | None:
         """Take the key in the transaction that does the work; None means: do it.
 
         An equal call that is not committed yet is waited for, as long as the connection's
-        `lock_timeout` allows.
+        `lock_timeout` allows. With `lasting` the work is done elsewhere, and this transaction
+        stands by for as long as it takes.
 
         Raises:
             IdempotencyMismatchError: the key was used with another request.
@@ -96,6 +99,8 @@ class Idempotency:
                     {**self._parameters(call), "kept_days": KEPT_DAYS},
                 )
                 if await cursor.fetchone() is not None:
+                    if lasting:
+                        await connection.execute(statement("allow_idleness"))
                     return None
         except psycopg.errors.LockNotAvailable as error:
             raise _in_flight(call) from error

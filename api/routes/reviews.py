@@ -64,10 +64,6 @@ SSE: dict[int | str, dict[str, Any]] = {
 IfMatch = Annotated[
     str | None, Header(alias="If-Match", description="The version of the review that was seen.")
 ]
-IdempotencyKey = Annotated[
-    str | None,
-    Header(alias="Idempotency-Key", description="The same key is the same decision, done once."),
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,7 +93,6 @@ async def _command(
     engine: EngineDependency,
     actor: ActorDependency,
     once: OnceDependency,
-    idempotency_key: IdempotencyKey = None,
 ) -> Command:
     return Command(reviews=engine.reviews, actor=actor, once=once, response=response)
 
@@ -306,10 +301,16 @@ async def extend_review(
 
 @router.post("/reviews/{review_id}/repair", status_code=202, responses=REFUSALS)
 async def repair_review(
-    review_id: str, engine: EngineDependency, actor: ActorDependency, body: Nothing = NOTHING
+    review_id: str, engine: EngineDependency, command: CommandDependency, body: Nothing = NOTHING
 ) -> RunView:
     """Ask anew where the graph keeps an answer that its node fails with; returns the new run."""
-    return RunView.of(await engine.repair.repair(review_id, actor=actor, via=API))
+
+    async def work(connection: Connection) -> RunView:
+        return RunView.of(
+            await engine.repair.repair(connection, review_id, actor=command.actor, via=API)
+        )
+
+    return await command.once(work, RunView, status=202)
 
 
 @router.get("/absences")

@@ -6,10 +6,12 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 
 from api.dependencies import ActorDependency, EngineDependency
+from api.idempotency import OnceDependency
 from api.run_requests import RunRequestsDependency, join, rejoin
 from api.run_streams import Shown, check_start, last_event_id
 from api.schemas.common import PathUuid, QueryLimit, QueryOffset, problems
-from api.schemas.runs import ApiRunStatus, RunCreate, RunView, engine_statuses
+from api.schemas.runs import ApiRunStatus, Cancelled, RunCreate, RunView, engine_statuses
+from engine.database import Connection
 from engine.errors import ConflictError, InvalidValueError, NotFoundError
 from engine.runs.run import CancelAction
 
@@ -160,8 +162,10 @@ async def join_stream(
 async def cancel_run(
     thread_id: PathUuid,
     run_id: PathUuid,
+    response: Response,
     engine: EngineDependency,
     actor: ActorDependency,
+    once: OnceDependency,
     wait: bool = False,
     action: CancelAction = "interrupt",
     reason: Annotated[
@@ -172,20 +176,26 @@ async def cancel_run(
     """Ask a run to stop; with `rollback` it and what it saved are deleted."""
     if reason is not None and action != "interrupt":
         raise InvalidValueError("/query/reason", "absent, or the action `interrupt`", reason)
-    try:
-        run = await engine.runs.cancel(
-            run_id,
-            action=action,
-            thread_id=thread_id,
-            reason=None if reason is None else CANCEL_REASONS[reason],
-            actor=actor,
-        )
-    except ConflictError as error:
-        # Clients take 404 for "nothing to cancel any more".
-        raise NotFoundError("active run", run_id) from error
-    if wait and run is not None:
-        await engine.runs.wait(run.run_id)
-    return Response(status_code=204 if wait else 202)
+
+    async def stop(connection: Connection) -> Cancelled:
+        try:
+            run = await engine.runs.stop(
+                connection,
+                run_id,
+                action=action,
+                thread_id=thread_id,
+                reason=None if reason is None else CANCEL_REASONS[reason],
+                actor=actor,
+            )
+        except ConflictError as error:
+            # Clients take 404 for "nothing to cancel any more".
+            raise NotFoundError("active run", run_id) from error
+        return Cancelled(stopping=None if run is None else run.run_id)
+
+    cancelled = await once(stop, Cancelled)
+    if wait and cancelled.stopping is not None:
+        await engine.runs.wait(cancelled.stopping)
+    return Response(status_code=204 if wait else 202, headers=dict(response.headers))
 
 
 @router.delete("/threads/{thread_id}/runs/{run_id}", status_code=204, responses=problems(404, 409))

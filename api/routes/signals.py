@@ -6,7 +6,7 @@ from fastapi import APIRouter, Path
 
 from api.dependencies import ActorDependency, EngineDependency
 from api.idempotency import OnceDependency
-from api.routes.reviews import API, IdempotencyKey
+from api.routes.reviews import API
 from api.schemas.reviews import SignalCreate, SignalReceipt, SignalView
 from engine.database import Connection
 from engine.signals import MAX_NAME_LENGTH
@@ -29,7 +29,6 @@ async def send_signal(
     engine: EngineDependency,
     actor: ActorDependency,
     once: OnceDependency,
-    idempotency_key: IdempotencyKey = None,
 ) -> SignalReceipt:
     """Tell a thread that something happened: the gate that waits for it is answered.
 

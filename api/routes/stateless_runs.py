@@ -9,13 +9,14 @@ from fastapi.responses import StreamingResponse
 
 from api.access import AccessDependency
 from api.dependencies import ActorDependency, EngineDependency
-from api.idempotency import idempotent_call
+from api.idempotency import IdempotencyKey, OnceDependency, idempotent_call
 from api.identity import caller
 from api.routes.runs import ANSWER, SSE, STARTS, Namespaces, StartedFrom, StreamModes
 from api.run_requests import RunRequestsDependency, join, rejoin
 from api.run_streams import REPLAYED, Shown, check_start, last_event_id
 from api.schemas.common import PathUuid, problems
-from api.schemas.runs import BatchItem, CancelMany, RunCreate, RunView
+from api.schemas.runs import BatchItem, Cancelled, CancelMany, RunCreate, RunView
+from engine.database import Connection
 from engine.runs.run import CancelAction, RunStatus
 from engine.runtime import Engine
 
@@ -56,6 +57,7 @@ async def create_batch(
     engine: EngineDependency,
     actor: ActorDependency,
     access: AccessDependency,
+    _key: IdempotencyKey = None,
 ) -> list[RunView]:
     """Start many runs: all of them are accepted, or none."""
     call = idempotent_call(
@@ -91,6 +93,7 @@ async def cancel_many(
     body: CancelMany,
     engine: EngineDependency,
     actor: ActorDependency,
+    once: OnceDependency,
     action: CancelAction = "interrupt",
 ) -> None:
     """Cancel the named runs of a thread, or all of a status.
@@ -100,16 +103,25 @@ async def cancel_many(
     statuses: tuple[RunStatus, ...] = ACTIVE
     if body.status in ("pending", "running"):
         statuses = ("queued",) if body.status == "pending" else ("running",)
-    run_ids = body.run_ids
-    if run_ids is None:
-        run_ids = await _list_ids(engine, body.thread_id, statuses)
-    else:
-        for run_id in run_ids:
-            await engine.runs.get(run_id, thread_id=body.thread_id)
-    for chunk in _batched(run_ids, CHUNK):
-        await engine.runs.cancel_many(
-            thread_id=body.thread_id, run_ids=chunk, statuses=statuses, action=action, actor=actor
-        )
+
+    async def cancel(_: Connection) -> Cancelled:
+        run_ids = body.run_ids
+        if run_ids is None:
+            run_ids = await _list_ids(engine, body.thread_id, statuses)
+        else:
+            for run_id in run_ids:
+                await engine.runs.get(run_id, thread_id=body.thread_id)
+        for chunk in _batched(run_ids, CHUNK):
+            await engine.runs.cancel_many(
+                thread_id=body.thread_id,
+                run_ids=chunk,
+                statuses=statuses,
+                action=action,
+                actor=actor,
+            )
+        return Cancelled()
+
+    await once(cancel, Cancelled, status=204, lasting=True)
 
 
 @router.get("/runs/{run_id}/join", response_model=None, responses={**ANSWER, **problems(404)})

@@ -116,24 +116,34 @@ async def count_threads(
 
 @router.post("/threads/prune", responses=problems(404, 409))
 async def prune_threads(
-    body: ThreadPrune, engine: EngineDependency, access: AccessDependency, actor: ActorDependency
+    body: ThreadPrune,
+    engine: EngineDependency,
+    access: AccessDependency,
+    actor: ActorDependency,
+    once: OnceDependency,
 ) -> Pruned:
     """Remove threads, or their older checkpoints.
 
     What an open question, a run or a later resume needs stays in any case. Answered with 409 while
     pruning is paused, except for a dry run.
     """
-    if not body.dry_run:
-        await engine.pruning.check_not_paused()
-    thread_ids = await engine.threads.known(body.thread_ids, scope=access.scope)
-    if body.strategy == "delete":
+
+    async def prune(_: Connection) -> Pruned:
         if not body.dry_run:
-            for thread_id in thread_ids:
-                await engine.threads.delete(thread_id, actor=actor)
-        return Pruned(pruned_count=len(thread_ids))
-    keep = 1 if body.strategy == "keep_latest" else body.keep or 20
-    report = await engine.pruning.thin(thread_ids, keep=keep, dry_run=body.dry_run, trigger="api")
-    return Pruned(pruned_count=report["threads_pruned"], report=report)
+            await engine.pruning.check_not_paused()
+        thread_ids = await engine.threads.known(body.thread_ids, scope=access.scope)
+        if body.strategy == "delete":
+            if not body.dry_run:
+                for thread_id in thread_ids:
+                    await engine.threads.delete(thread_id, actor=actor)
+            return Pruned(pruned_count=len(thread_ids))
+        keep = 1 if body.strategy == "keep_latest" else body.keep or 20
+        report = await engine.pruning.thin(
+            thread_ids, keep=keep, dry_run=body.dry_run, trigger="api"
+        )
+        return Pruned(pruned_count=report["threads_pruned"], report=report)
+
+    return await once(prune, Pruned, lasting=True)
 
 
 @router.get("/threads/{thread_id}", response_model_exclude_none=False, responses=problems(404))
@@ -141,7 +151,13 @@ async def get_thread(
     thread_id: PathUuid,
     engine: EngineDependency,
     access: AccessDependency,
-    include: Annotated[str | None, Query(description="`ttl` adds the time to live.")] = None,
+    include: Annotated[
+        str | None,
+        Query(
+            description="`ttl` adds the time to live.",
+            json_schema_extra={"pattern": "^( *ttl *(,|$))*$"},
+        ),
+    ] = None,
 ) -> ThreadView:
     """Return a thread."""
     wanted = {part.strip() for part in (include or "").split(",") if part.strip()}

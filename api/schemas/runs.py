@@ -274,6 +274,18 @@ class RunView(BaseModel):
         )
 
 
+class Cancelled(BaseModel):
+    """What became of a request to stop runs.
+
+    Attributes:
+        stopping: the run that was asked to stop, unless it is gone already.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    stopping: str | None = None
+
+
 class CancelMany(Strict):
     """Which runs to cancel: those of a status, or the named ones of a thread."""
 

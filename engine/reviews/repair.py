@@ -22,8 +22,14 @@ SETTLED = ("decided", "expired")
 class StateWriter(Protocol):
     """What a repair needs of `engine.thread_state.ThreadStates`."""
 
-    async def update(
-        self, thread_id: str, values: Any, *, actor: str = "system", via: str = "api"
+    async def write(
+        self,
+        connection: Connection,
+        thread_id: str,
+        values: Any,
+        *,
+        actor: str = "system",
+        via: str = "api",
     ) -> dict[str, Any]:
         """Write a checkpoint; without values it only forgets what tasks have begun."""
 
@@ -53,35 +59,33 @@ class Repair:
         self._states = states
         self._runs = runs
 
-    async def repair(self, review_id: str, *, actor: str, via: str) -> Run:
+    async def repair(self, connection: Connection, review_id: str, *, actor: str, via: str) -> Run:
         """Forget the answer that the thread keeps, and start the run that asks again.
 
-        Every question of the thread is asked again, under new ids. Doing it twice is harmless:
-        the second time there is nothing to repair.
+        Every question of the thread is asked again, under new ids. It all happens in the caller's
+        transaction: a thread without the answer and without that run would ask nobody any more.
 
         Raises:
             NotFoundError: there is no such review.
             ConflictError: nothing is wrong with it, or the thread is at work.
             ForbiddenError: the person may not decide it.
         """
-        async with self._database.transaction() as connection:
-            gate = await self._gates.lock(connection, review_id)
-            await self._people.require(connection, gate.assignees, actor)
-            if not await self._is_stuck(connection, gate):
-                raise ConflictError(
-                    "nothing is to be repaired: the thread does not keep an answer that failed",
-                    **outcome_of(gate),
-                )
-        await self._states.update(gate.thread_id, None, actor=actor, via=via)
+        gate = await self._gates.lock(connection, review_id)
+        await self._people.require(connection, gate.assignees, actor)
+        if not await self._is_stuck(connection, gate):
+            raise ConflictError(
+                "nothing is to be repaired: the thread does not keep an answer that failed",
+                **outcome_of(gate),
+            )
+        await self._states.write(connection, gate.thread_id, None, actor=actor, via=via)
         request = RunRequest(
             assistant_id=gate.assistant_id, thread_id=gate.thread_id, actor=actor, via=via
         )
-        async with self._database.transaction() as connection:
-            run = await self._runs.submit(connection, request)
-            details = {"dropped": gate.decision, "run_id": run.run_id}
-            await self._gates.note(
-                connection, gate, "gate.repaired", actor=actor, via=via, details=details
-            )
+        run = await self._runs.submit(connection, request)
+        details = {"dropped": gate.decision, "run_id": run.run_id}
+        await self._gates.note(
+            connection, gate, "gate.repaired", actor=actor, via=via, details=details
+        )
         return run
 
     async def needed(self, gate: Gate) -> bool:

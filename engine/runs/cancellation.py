@@ -30,6 +30,29 @@ class Cancellation(Reading):
         actor: str = "system",
         via: str = "api",
     ) -> Run | None:
+        """Ask a run to stop, in a transaction of its own; see `stop`."""
+        async with self.database.transaction() as connection:
+            return await self.stop(
+                connection,
+                run_id,
+                action=action,
+                thread_id=thread_id,
+                reason=reason,
+                actor=actor,
+                via=via,
+            )
+
+    async def stop(
+        self,
+        connection: Connection,
+        run_id: str,
+        *,
+        action: CancelAction = "interrupt",
+        thread_id: str | None = None,
+        reason: str | None = None,
+        actor: str = "system",
+        via: str = "api",
+    ) -> Run | None:
         """Ask a run to stop; `wait` tells when it has.
 
         A queued run is over at once. With `rollback` the run and everything it saved are deleted;
@@ -39,18 +62,17 @@ class Cancellation(Reading):
             NotFoundError: there is none.
             ConflictError: it is over.
         """
-        async with self.database.transaction() as connection:
-            run = await self._read(connection, run_id, thread_id)
-            await self._lock_thread(connection, run.thread_id)
-            cancelled = await self._cancel(
-                connection, run_id, action, reason=reason, actor=actor, via=via
+        run = await self._read(connection, run_id, thread_id)
+        await self._lock_thread(connection, run.thread_id)
+        cancelled = await self._cancel(
+            connection, run_id, action, reason=reason, actor=actor, via=via
+        )
+        if cancelled is None:
+            raise ConflictError(
+                f"run {run_id!r} is over: it {run.status}", run_id=run_id, status=run.status
             )
-            if cancelled is None:
-                raise ConflictError(
-                    f"run {run_id!r} is over: it {run.status}", run_id=run_id, status=run.status
-                )
-            await self._settle(connection, run.thread_id)
-            return None if cancelled.status == "cancelled" and action == "rollback" else cancelled
+        await self._settle(connection, run.thread_id)
+        return None if cancelled.status == "cancelled" and action == "rollback" else cancelled
 
     async def cancel_many(
         self,

@@ -41,7 +41,8 @@ async def repair(
 ) -> Response:
     """Let a review that poisoned its thread be asked anew."""
     try:
-        await engine.repair.repair(review_id, actor=actor, via=VIA)
+        async with engine.database.transaction() as connection:
+            await engine.repair.repair(connection, review_id, actor=actor, via=VIA)
     except EngineError as error:
         return refused(request, "health", error)
     return going("/console/health", said="The question is asked anew")

@@ -90,12 +90,8 @@ async def around_a_decision(review_id: str, command: str, desk: DeskDependency) 
     """Do what surrounds a decision: undo, claim, release, comment, snooze, extend, delegate."""
     form = await read_form(desk.request)
     try:
-        if command == "repair":
-            await desk.engine.repair.repair(review_id, actor=desk.actor, via=VIA)
-            said = "The bad answer is dropped; the question is asked anew"
-        else:
-            async with desk.engine.database.transaction() as connection:
-                said = await _do(desk, connection, review_id, command, form)
+        async with desk.engine.database.transaction() as connection:
+            said = await _do(desk, connection, review_id, command, form)
     except EngineError as error:
         return await desk.refused(review_id, form, error)
     return await desk.go(review_id, said=said)
@@ -107,6 +103,9 @@ async def _do(
     reviews = desk.engine.reviews
     who: dict[str, str] = {"actor": desk.actor, "via": VIA}
     match command:
+        case "repair":
+            await desk.engine.repair.repair(connection, review_id, actor=desk.actor, via=VIA)
+            return "The bad answer is dropped; the question is asked anew"
         case "undo":
             await reviews.undo(connection, review_id, **who)
             return "Taken back; the review is open again"
