@@ -1,23 +1,13 @@
-"""UN/CEFACT Cross Industry Invoice: Factur-X, ZUGFeRD 1 and 2, XRechnung, other uses of EN 16931.
+"""UN/CEFACT Cross Industry Invoice: Factur-X, ZUGFeRD 2, XRechnung, other uses of EN 16931.
 
-A ZUGFeRD 1 document is first renamed into the terms of the later version, so paths in messages are
-those of Cross Industry Invoice D16B. `(BT-n)` are EN 16931's business terms.
+ZUGFeRD 1 comes here renamed (`zugferd_1.py`). `(BT-n)` are EN 16931's business terms.
 """
-
-import re
-from calendar import monthrange
-from datetime import date
 
 from lxml import etree
 
-from nodes.services.documents.xml_tree import (
-    Node,
-    checked_date,
-    local_name,
-    shortened,
-    unknown_currency,
-)
-from state.errors import InvalidFieldError, MissingFieldError
+from nodes.services.documents.cii_dates import read_day
+from nodes.services.documents.xml_tree import Node, unknown_currency
+from state.errors import MissingFieldError
 from state.invoice import (
     CREDIT_NOTE_CODES,
     Allowance,
@@ -36,17 +26,12 @@ from state.invoice import (
 from state.money import CURRENCIES
 
 _CEFACT = "urn:un:unece:uncefact:data:standard:"
-_FERD = "urn:ferd:CrossIndustryDocument:invoice:1p0"
-_FERD_ENTITIES = f"{_CEFACT}ReusableAggregateBusinessInformationEntity:12"
-_FERD_TYPES = f"{_CEFACT}UnqualifiedDataType:15"
 NAMESPACES = {
     "rsm": f"{_CEFACT}CrossIndustryInvoice:100",
     "ram": f"{_CEFACT}ReusableAggregateBusinessInformationEntity:100",
     "udt": f"{_CEFACT}UnqualifiedDataType:100",
 }
 INVOICE = f"{{{NAMESPACES['rsm']}}}CrossIndustryInvoice"
-ZUGFERD_1 = f"{{{_FERD}}}CrossIndustryDocument"
-
 LOOSE_PROFILES = ("minimum", "basicwl", ":ferd:")
 """Profiles without lines or, in ZUGFeRD 1, with lines that may lack quantity and price."""
 
@@ -79,25 +64,6 @@ NAMES = {
 }
 """Where a field of `Invoice` stands in the document."""
 
-_ZUGFERD_1_NAMES = {
-    "CrossIndustryDocument": "CrossIndustryInvoice",
-    "SpecifiedExchangedDocumentContext": "ExchangedDocumentContext",
-    "HeaderExchangedDocument": "ExchangedDocument",
-    "SpecifiedSupplyChainTradeTransaction": "SupplyChainTradeTransaction",
-    "ApplicableSupplyChainTradeAgreement": "ApplicableHeaderTradeAgreement",
-    "ApplicableSupplyChainTradeDelivery": "ApplicableHeaderTradeDelivery",
-    "ApplicableSupplyChainTradeSettlement": "ApplicableHeaderTradeSettlement",
-    "SpecifiedSupplyChainTradeAgreement": "SpecifiedLineTradeAgreement",
-    "SpecifiedSupplyChainTradeDelivery": "SpecifiedLineTradeDelivery",
-    "SpecifiedSupplyChainTradeSettlement": "SpecifiedLineTradeSettlement",
-    "ApplicablePercent": "RateApplicablePercent",
-}
-_ZUGFERD_1_NAMESPACES = {
-    _FERD: NAMESPACES["rsm"],
-    _FERD_ENTITIES: NAMESPACES["ram"],
-    _FERD_TYPES: NAMESPACES["udt"],
-}
-
 
 def read_cii(root: etree._Element) -> Invoice:
     """Return what a cross industry invoice says; totals are not checked yet.
@@ -106,8 +72,6 @@ def read_cii(root: etree._Element) -> Invoice:
         MissingFieldError: a field that the order needs, or that the claimed profile demands.
         InvalidFieldError: a number, date, currency or indicator that is none.
     """
-    if root.tag == ZUGFERD_1:
-        _rename_zugferd_1(root)
     document = Node(element=root, path="", namespaces=NAMESPACES)
     context = "rsm:ExchangedDocumentContext/ram:GuidelineSpecifiedDocumentContextParameter"
     profile = document.text(f"{context}/ram:ID")
@@ -140,8 +104,8 @@ def read_cii(root: etree._Element) -> Invoice:
         due_date=_first_date(settlement, "ram:SpecifiedTradePaymentTerms", "ram:DueDateDateTime"),
         tax_point_date=_first_date(settlement, "ram:ApplicableTradeTax", "ram:TaxPointDate"),
         delivery_date=_delivery_date(delivery),
-        period_start=_date(settlement, "ram:BillingSpecifiedPeriod/ram:StartDateTime"),
-        period_end=_date(settlement, "ram:BillingSpecifiedPeriod/ram:EndDateTime", last=True),
+        period_start=read_day(settlement, "ram:BillingSpecifiedPeriod/ram:StartDateTime"),
+        period_end=read_day(settlement, "ram:BillingSpecifiedPeriod/ram:EndDateTime", last=True),
         currency=currency,
         accounting_currency=accounting_currency,
         accounting_tax_total=_accounting_tax_total(settlement, currency, accounting_currency),
@@ -166,21 +130,6 @@ def read_cii(root: etree._Element) -> Invoice:
     )
 
 
-def _rename_zugferd_1(root: etree._Element) -> None:
-    for element in root.iter(etree.Element):
-        name = etree.QName(element)
-        local = _ZUGFERD_1_NAMES.get(name.localname, name.localname)
-        parent = element.getparent()
-        above = "" if parent is None else local_name(parent)
-        if local == "SpecifiedTradeSettlementMonetarySummation":
-            level = "Line" if above == "SpecifiedLineTradeSettlement" else "Header"
-            local = f"SpecifiedTradeSettlement{level}MonetarySummation"
-        elif local == "ID" and above.endswith("ReferencedDocument"):
-            local = "IssuerAssignedID"
-        namespace = _ZUGFERD_1_NAMESPACES.get(name.namespace or "", name.namespace)
-        element.tag = f"{{{namespace}}}{local}"
-
-
 def _currency(settlement: Node, *, zugferd_1: bool) -> str:
     path = "ram:InvoiceCurrencyCode"
     currency = settlement.text(path)
@@ -194,48 +143,13 @@ def _currency(settlement: Node, *, zugferd_1: bool) -> str:
     return currency
 
 
-def _date(node: Node, path: str, *, last: bool = False) -> str | None:
-    """Return the day at a path, whose child says in `format` how it is written (UNTDID 2379).
-
-    Of a month (610) or a week (616) it is the first day, or the last one where that is meant.
-    """
-    found = node.find(path)
-    text = None if found is None else found.value
-    if found is None or text is None:
-        return None
-    children = list(found.element.iterchildren(etree.Element))
-    code = (children[0].get("format") or "102").strip() if children else "102"
-    if "-" in text:
-        return checked_date(text, found.path)
-    try:
-        if code == "610" and re.fullmatch("[0-9]{6}", text):
-            year, month = int(text[:4]), int(text[4:])
-            return date(year, month, monthrange(year, month)[1] if last else 1).isoformat()
-        if code == "616" and re.fullmatch("[0-9]{6}", text):
-            return date.fromisocalendar(int(text[:4]), int(text[4:]), 7 if last else 1).isoformat()
-        if re.fullmatch("[0-9]{8}(?:[0-9]{4}|[0-9]{6})?", text):
-            return date(int(text[:4]), int(text[4:6]), int(text[6:8])).isoformat()
-    except ValueError as error:
-        raise _no_day(found.path, text) from error
-    raise _no_day(found.path, text)
-
-
-def _no_day(field: str, text: str) -> InvalidFieldError:
-    return InvalidFieldError(
-        field,
-        expected="a day of the calendar such as 20261031",
-        got=shortened(text),
-        code="invalid_date",
-    )
-
-
 def _first_date(node: Node, path: str, below: str) -> str | None:
-    days = (_date(found, below) for found in node.each(path))
+    days = (read_day(found, below) for found in node.each(path))
     return next((day for day in days if day is not None), None)
 
 
 def _issue_date(header: Node) -> str:
-    day = _date(header, "ram:IssueDateTime")
+    day = read_day(header, "ram:IssueDateTime")
     if day is None:
         raise MissingFieldError(header.name("ram:IssueDateTime"), expected="the day of issue")
     return day
@@ -244,7 +158,7 @@ def _issue_date(header: Node) -> str:
 def _delivery_date(delivery: Node | None) -> str | None:
     if delivery is None:
         return None
-    return _date(delivery, "ram:ActualDeliverySupplyChainEvent/ram:OccurrenceDateTime")
+    return read_day(delivery, "ram:ActualDeliverySupplyChainEvent/ram:OccurrenceDateTime")
 
 
 def _supplier(agreement: Node) -> Party:
@@ -523,6 +437,6 @@ def _line(node: Node, position: int, currency: str, *, demanding: bool) -> Invoi
         accounting_cost=node.text(
             f"{_LINE_SETTLEMENT}/ram:ReceivableSpecifiedTradeAccountingAccount/ram:ID"
         ),
-        period_start=_date(node, f"{period}/ram:StartDateTime"),
-        period_end=_date(node, f"{period}/ram:EndDateTime", last=True),
+        period_start=read_day(node, f"{period}/ram:StartDateTime"),
+        period_end=read_day(node, f"{period}/ram:EndDateTime", last=True),
     )

@@ -6,7 +6,7 @@ from functools import partial
 
 from lxml import etree
 
-from nodes.services.documents import cii, eml, pdf, ubl
+from nodes.services.documents import cii, eml, pdf, ubl, zugferd_1
 from nodes.services.documents.text import NAMES, read_text
 from nodes.services.documents.xml_tree import local_name, parse_xml, shortened
 from state.errors import DocumentError, UnreadableDocumentError
@@ -17,7 +17,7 @@ XML_READERS: dict[str, Callable[[etree._Element], Invoice]] = {
     ubl.INVOICE: ubl.read_ubl,
     ubl.CREDIT_NOTE: ubl.read_ubl,
     cii.INVOICE: cii.read_cii,
-    cii.ZUGFERD_1: cii.read_cii,
+    zugferd_1.DOCUMENT: zugferd_1.read_zugferd_1,
 }
 """The reader of each document element."""
 
