@@ -53,7 +53,9 @@ async def open_scheduler(engine: Engine, settings: Settings) -> AsyncIterator[As
     every(
         _minutes(thread_ttl.sweep_interval_minutes if thread_ttl else None),
         "expired threads",
-        engine.pruning.expire,
+        partial(engine.pruning.expire, thread_ttl.sweep_limit)
+        if thread_ttl and thread_ttl.sweep_limit
+        else engine.pruning.expire,
     )
     every(
         _minutes(store_ttl.sweep_interval_minutes if store_ttl else None),

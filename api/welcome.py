@@ -19,7 +19,6 @@ from api.startup import data_directory
 from engine.project import Project
 
 SHOWN_REVIEWS = 5
-SAMPLE_USER = "holdfast"
 
 
 async def welcome(settings: Settings, project: Project, address: str) -> None:

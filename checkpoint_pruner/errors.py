@@ -38,15 +38,6 @@ class SchemaDriftError(PrunerError):
         )
 
 
-class MissingPrivilegeError(PrunerError):
-    """The role lacks a right that the command cannot do without."""
-
-    def __init__(self, role: str, missing: Sequence[str]) -> None:
-        self.role = role
-        self.missing = tuple(missing)
-        super().__init__(f"role {role!r} lacks {', '.join(self.missing)}; grant it or use another")
-
-
 class ConfirmationRequiredError(PrunerError):
     """A command that locks the tables was not confirmed."""
 

@@ -6,7 +6,6 @@ A transformer of our own makes the graph produce every channel, whatever transfo
 compiled with; the channel of a graph's own transformer arrives as `custom` with its name.
 """
 
-import time
 from collections.abc import AsyncGenerator, Iterator, Mapping
 from typing import Any, cast
 
@@ -76,11 +75,6 @@ async def stream_protocol_events(
     async for event in stream:
         for item in translator.translate(event["method"], cast("Any", event["params"])):
             yield item
-
-
-def make_params(namespace: list[str], data: Any) -> dict[str, Any]:
-    """Return the params of an event that happens now."""
-    return {"namespace": namespace, "timestamp": int(time.time() * 1000), "data": data}
 
 
 class _Translator:

@@ -266,11 +266,11 @@ class Pruning:
             raise ConflictError("another pruner is at work on this database; try again later")
         return _as_json(report)
 
-    async def expire(self) -> int:
-        """Do what is to be done with threads whose time to live is over; returns how many."""
+    async def expire(self, limit: int = EXPIRED_BATCH) -> int:
+        """See to the threads whose time to live is over, `limit` at the most; returns how many."""
         if await self.pause_state() is not None:
             return 0
-        due = await self.threads.expired(limit=EXPIRED_BATCH)
+        due = await self.threads.expired(limit=limit)
         for thread_id, strategy in due:
             if strategy == "delete":
                 await self.threads.delete(thread_id, via="ttl")

@@ -9,7 +9,7 @@ import logging
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, cast
 
 from langchain_core.messages import BaseMessage, BaseMessageChunk, message_chunk_to_message
 from langchain_core.runnables import RunnableConfig
@@ -36,7 +36,6 @@ Mode = Literal[
     "lifecycle",
     "events",
 ]
-MODES: frozenset[str] = frozenset(get_args(Mode))
 # The API's names that LangGraph knows under others.
 LANGGRAPH_MODES = {"messages-tuple": "messages", "lifecycle": "tasks"}
 INTERRUPT_KEY = "__interrupt__"

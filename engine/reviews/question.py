@@ -10,7 +10,6 @@ from typing import Any, Literal, get_args
 Dialect = Literal["typed", "human_interrupt", "hitl_request", "tool_approval", "raw", "signal"]
 DecisionType = Literal["approve", "edit", "reject", "respond", "answer"]
 Risk = Literal["low", "normal", "high"]
-ExpiryAction = Literal["escalate", "reject", "answer"]
 
 DECISION_TYPES: tuple[DecisionType, ...] = get_args(DecisionType)
 
