@@ -121,6 +121,16 @@ async def test_a_threads_time_to_live_waits_for_the_end_of_a_pause(engine: Engin
     assert (while_paused, afterwards) == (0, 1)
 
 
+async def test_no_more_threads_than_allowed_end_in_one_look(engine: Engine) -> None:
+    async with engine.database.transaction() as connection:
+        for thread_id in ("a", "b"):
+            await engine.threads.create(connection, thread_id=thread_id, ttl=Ttl(minutes=1e-9))
+
+    ended = [await engine.pruning.expire(limit=1) for _ in range(3)]
+
+    assert ended == [1, 1, 0]
+
+
 async def test_what_waited_for_the_end_of_a_pause_is_swept_then(engine: Engine) -> None:
     url = engine.database.conninfo
     ids = write_thread(url, "t", 30)
