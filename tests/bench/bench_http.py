@@ -14,7 +14,6 @@ import asyncio
 import json
 import os
 import platform
-import statistics
 import sys
 import tempfile
 import time
@@ -23,7 +22,17 @@ from typing import Any
 
 from api.embedded_postgres import embedded_postgres
 from engine.migrate import migrate
-from tests.bench.bench_runs import CONFIG, Caller, answering, free_port, process, quantile
+from tests.bench.bench_runs import (
+    CONFIG,
+    Caller,
+    Meter,
+    Side,
+    answering,
+    free_port,
+    process,
+    ratios,
+)
+from tests.bench.processor import find_postmaster
 
 CONCURRENCY = (1, 8, 32)
 FORMS = {"short": (3.0, 1), "long": (8.0, 3)}  # seconds per measurement, rounds
@@ -51,33 +60,23 @@ async def cycles(port: int, concurrency: int, seconds: float, **extra: str) -> l
     return took
 
 
-async def compare(ours: int, bare: int, seconds: float, rounds: int) -> list[dict[str, Any]]:
+async def compare(
+    sides: list[Side], postmaster: int, seconds: float, rounds: int
+) -> list[dict[str, Any]]:
     """Measure the servers in turns."""
-    servers: list[tuple[str, int, dict[str, str]]] = [
-        ("bare", bare, {}),
-        ("bare_sync", bare, {"durability": "sync"}),
-        ("ours", ours, {}),
-    ]
     rows = []
     for concurrency in CONCURRENCY:
-        rates: dict[str, list[float]] = {name: [] for name, _, _ in servers}
-        took: dict[str, list[float]] = {name: [] for name, _, _ in servers}
-        for _, port, extra in servers:
-            await cycles(port, concurrency, 0.5, **extra)
+        meters = [Meter(side, postmaster) for side in sides]
+        for side in sides:
+            await cycles(side.port, concurrency, 0.5, **side.extra)
         for _ in range(rounds):
-            for name, port, extra in servers:
-                began = time.perf_counter()
-                measured = await cycles(port, concurrency, seconds, **extra)
-                rates[name].append(len(measured) / (time.perf_counter() - began))
-                took[name] += measured
+            for meter in meters:
+                side = meter.side
+                await meter.measure(cycles(side.port, concurrency, seconds, **side.extra))
         row: dict[str, Any] = {"concurrency": concurrency}
-        for name in rates:
-            row[f"{name}_cycles_per_second"] = round(statistics.median(rates[name]), 1)
-            row[f"{name}_p50_ms"] = round(quantile(took[name], 0.5) * 1000, 1)
-            row[f"{name}_p99_ms"] = round(quantile(took[name], 0.99) * 1000, 1)
-        for name in ("bare", "bare_sync"):
-            ratio = row["ours_cycles_per_second"] / row[f"{name}_cycles_per_second"]
-            row[f"ratio_to_{name}"] = round(ratio, 2)
+        for meter in meters:
+            row |= meter.results("cycles")
+        row |= ratios(row, "cycles")
         print(json.dumps(row), flush=True)
         rows.append(row)
     return rows
@@ -94,10 +93,19 @@ async def measure(url: str, form: str) -> list[dict[str, Any]]:
         "HOLDFAST_SAMPLES": "false",
     }
     bare = ["uvicorn", "tests.bench.bare_review_app:app", "--port", str(ports["bare"])]
-    with process(serve, url, **options), process([*bare, "--log-level", "error"], url):
+    with (
+        process(serve, url, **options) as own,
+        process([*bare, "--log-level", "error"], url) as other,
+    ):
         await answering(f"http://127.0.0.1:{ports['ours']}/ok")
         await answering(f"http://127.0.0.1:{ports['bare']}/docs")
-        return await compare(ports["ours"], ports["bare"], seconds, rounds)
+        sync = {"durability": "sync"}
+        sides = [
+            Side(name="bare", port=ports["bare"], pid=other.pid, extra={}),
+            Side(name="bare_sync", port=ports["bare"], pid=other.pid, extra=sync),
+            Side(name="ours", port=ports["ours"], pid=own.pid, extra={}),
+        ]
+        return await compare(sides, find_postmaster(url), seconds, rounds)
 
 
 def main() -> int:

@@ -3,9 +3,10 @@
 `python -m tests.bench.bench_runs --form short --output build/bench` measures, interleaved in the
 same minutes on the same PostgreSQL (fsync on):
 
-- runs/s and latency at concurrency 1, 8 and 32: `POST /runs/wait` of a server with its worker
-  inside, against `tests/bench/bare_app.py` (a saver per run), once with LangGraph's default
-  durability, which writes checkpoints behind the run and loses work, once with the same as ours;
+- runs/s, latency and processor time per run (of the server and of PostgreSQL) at concurrency 1, 8
+  and 32: `POST /runs/wait` of a server with its worker inside, against `tests/bench/bare_app.py`
+  (a saver per run), once with LangGraph's default durability, which writes checkpoints behind the
+  run and loses work, once with the same as ours;
 - dispatch: from the acceptance of a run to its start, on an idle queue;
 - resume: from the answer to the first event of its stream;
 - two worker processes against one on a queue that is full.
@@ -25,8 +26,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,7 @@ from api.embedded_postgres import embedded_postgres
 from engine.migrate import migrate
 from engine.runs.request import RunRequest
 from engine.runtime import EngineOptions, open_engine
+from tests.bench.processor import find_postmaster, spent_seconds
 
 PROJECT = Path(__file__).resolve().parents[2]
 CONFIG = Path(__file__).parent / "langgraph.json"
@@ -151,34 +154,90 @@ def quantile(values: list[float], share: float) -> float:
     return sorted(values)[min(len(values) - 1, int(len(values) * share))]
 
 
-async def compare(ours: int, bare: int, seconds: float, rounds: int) -> list[dict[str, Any]]:
-    """Measure both servers in turns."""
-    servers: list[tuple[str, int, dict[str, str]]] = [
-        ("bare", bare, {}),
-        ("bare_sync", bare, {"durability": "sync"}),
-        ("ours", ours, {"on_completion": "keep"}),
-    ]
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Side:
+    """One of the servers that are compared.
+
+    Attributes:
+        name: in the results.
+        port: where it answers.
+        pid: its process.
+        extra: fields of its requests.
+    """
+
+    name: str
+    port: int
+    pid: int
+    extra: dict[str, str]
+
+
+class Meter:
+    """Adds up what a side did, and the processor time that it and PostgreSQL took for it."""
+
+    def __init__(self, side: Side, postmaster: int) -> None:
+        self.side = side
+        self._pids = {"server": side.pid, "postgres": postmaster}
+        self._spent = dict.fromkeys(self._pids, 0.0)
+        self._rates: list[float] = []
+        self._took: list[float] = []
+
+    async def measure(self, work: Awaitable[list[float]]) -> None:
+        """Await what returns how long each unit of work took."""
+        before = {name: spent_seconds(pid) for name, pid in self._pids.items()}
+        began = time.perf_counter()
+        took = await work
+        self._rates.append(len(took) / (time.perf_counter() - began))
+        self._took += took
+        for name, pid in self._pids.items():
+            self._spent[name] += spent_seconds(pid) - before[name]
+
+    def results(self, unit: str) -> dict[str, float]:
+        """Return units per second, latencies, and milliseconds of processor per unit."""
+        name = self.side.name
+        return {
+            f"{name}_{unit}_per_second": round(statistics.median(self._rates), 1),
+            f"{name}_p50_ms": round(quantile(self._took, 0.5) * 1000, 1),
+            f"{name}_p99_ms": round(quantile(self._took, 0.99) * 1000, 1),
+            **{
+                f"{name}_{process}_cpu_ms": round(seconds / len(self._took) * 1000, 2)
+                for process, seconds in self._spent.items()
+            },
+        }
+
+
+def ratios(row: dict[str, Any], unit: str) -> dict[str, float]:
+    """Return ours to each of the others: units per second, and units per processor time."""
+    found = {}
+    for name in ("bare", "bare_sync"):
+        per_second = [row[f"{side}_{unit}_per_second"] for side in ("ours", name)]
+        cpu = [
+            row[f"{side}_server_cpu_ms"] + row[f"{side}_postgres_cpu_ms"] for side in (name, "ours")
+        ]
+        found[f"ratio_to_{name}"] = round(per_second[0] / per_second[1], 2)
+        found[f"cpu_ratio_to_{name}"] = round(cpu[0] / cpu[1], 2)
+    return found
+
+
+async def compare(
+    sides: list[Side], postmaster: int, seconds: float, rounds: int
+) -> list[dict[str, Any]]:
+    """Measure the servers in turns."""
     results = []
     for graph in ("work", "quick"):
         for concurrency in CONCURRENCY:
-            rates: dict[str, list[float]] = {name: [] for name, _, _ in servers}
-            latencies: dict[str, list[float]] = {name: [] for name, _, _ in servers}
-            for _, port, extra in servers:
-                await throughput(port, graph, concurrency, 0.5, **extra)
+            meters = [Meter(side, postmaster) for side in sides]
+            for side in sides:
+                await throughput(side.port, graph, concurrency, 0.5, **side.extra)
             for _ in range(rounds):
-                for name, port, extra in servers:
-                    began = time.perf_counter()
-                    measured = await throughput(port, graph, concurrency, seconds, **extra)
-                    rates[name].append(len(measured) / (time.perf_counter() - began))
-                    latencies[name] += measured
+                for meter in meters:
+                    side = meter.side
+                    await meter.measure(
+                        throughput(side.port, graph, concurrency, seconds, **side.extra)
+                    )
             row: dict[str, Any] = {"graph": graph, "concurrency": concurrency}
-            for name in rates:
-                row[f"{name}_runs_per_second"] = round(statistics.median(rates[name]), 1)
-                row[f"{name}_p50_ms"] = round(quantile(latencies[name], 0.5) * 1000, 1)
-                row[f"{name}_p99_ms"] = round(quantile(latencies[name], 0.99) * 1000, 1)
-            for name in ("bare", "bare_sync"):
-                ratio = row["ours_runs_per_second"] / row[f"{name}_runs_per_second"]
-                row[f"ratio_to_{name}"] = round(ratio, 2)
+            for meter in meters:
+                row |= meter.results("runs")
+            row |= ratios(row, "runs")
             print(json.dumps(row), flush=True)
             results.append(row)
     return results
@@ -283,10 +342,15 @@ async def measure(url: str, form: str) -> dict[str, Any]:
         "HOLDFAST_SAMPLES": "false",
     }
     baseline = ["uvicorn", "tests.bench.bare_app:app", "--port", str(bare), "--log-level", "error"]
-    with process(serve, url, **options), process(baseline, url):
+    with process(serve, url, **options) as own, process(baseline, url) as other:
         await answering(f"http://127.0.0.1:{ours}/ok")
         await answering(f"http://127.0.0.1:{bare}/docs")
-        compared = await compare(ours, bare, seconds, rounds)
+        sides = [
+            Side(name="bare", port=bare, pid=other.pid, extra={}),
+            Side(name="bare_sync", port=bare, pid=other.pid, extra={"durability": "sync"}),
+            Side(name="ours", port=ours, pid=own.pid, extra={"on_completion": "keep"}),
+        ]
+        compared = await compare(sides, find_postmaster(url), seconds, rounds)
         resumed = await resumes(ours, answers)
     with process(["api", "worker", "--config", str(CONFIG)], url):
         dispatched = await dispatch(url, dispatches)
