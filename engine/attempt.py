@@ -24,6 +24,7 @@ from engine.graph_config import graph_config, thread_config
 from engine.graph_exits import exits_contained
 from engine.graph_output import questions_of, tells_all
 from engine.heads import read_head
+from engine.input_first import InputFirst
 from engine.lease import LeaseLostError
 from engine.limits import Permits
 from engine.provider_limits import ProviderLimits
@@ -126,7 +127,8 @@ class Attempt:
     async def _run(self, recording: Recording) -> None:
         run = self.claim.run
         limits = self._limits()
-        config = graph_config(self.claim, callbacks=[limits] if limits else [])
+        callbacks = [limits] if limits else []
+        config = graph_config(self.claim, callbacks=callbacks)
         context = run.kwargs.get("context") or None
         try:
             async with self._around.registry.graph(
@@ -134,6 +136,9 @@ class Attempt:
             ) as bare:
                 graph = attached(bare, self._saver, self._around.store)
                 self._saver.triggers = graph.trigger_to_nodes
+                if not self._saver.deals_input_out:
+                    handlers = [*callbacks, InputFirst(self._saver)]
+                    config = graph_config(self.claim, callbacks=handlers)
                 self._may_pause = bool(
                     graph.interrupt_before_nodes
                     or graph.interrupt_after_nodes

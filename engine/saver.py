@@ -124,11 +124,13 @@ class _Attempted:
         refusal: the first value that was refused.
         errors: LangGraph knows an error that a handler dealt with by its `id()` alone, until the
             run's end: freed, it would lend its address, and its pardon, to a later error.
+        saving: resolved when a checkpoint that is on its way is committed, or will not be.
     """
 
     fresh: bool = False
     refusal: InvalidValueError | None = None
     errors: list[BaseException] = field(default_factory=list)
+    saving: set[asyncio.Future[None]] = field(default_factory=set)
 
 
 class RunSaver(PruningSaver):
@@ -173,6 +175,11 @@ class RunSaver(PruningSaver):
         self._gathers = gathers
         self.writer = CheckpointWriter(self.exclusive)
         self._attempted = _Attempted(fresh=fresh)
+
+    @property
+    def deals_input_out(self) -> bool:
+        """Whether the input is known to wait for a step of LangGraph's own before any node."""
+        return self.triggers is not None and [*self.triggers.get(START, ())] == [START]
 
     @property
     def refused(self) -> InvalidValueError | None:
@@ -249,7 +256,8 @@ class RunSaver(PruningSaver):
         ):
             self.writer.store_soon()
         else:
-            await self.settle()
+            with self._saving():
+                await self.settle()
         return {
             "configurable": {
                 "thread_id": thread_id,
@@ -293,6 +301,18 @@ class RunSaver(PruningSaver):
         else:
             await self.settle()
 
+    async def caught_up(self) -> None:
+        """Return when every checkpoint that LangGraph has begun to save is committed.
+
+        Raises:
+            InvalidValueError: one of them cannot be stored.
+            psycopg.Error: one of them is not.
+        """
+        await asyncio.sleep(0)  # LangGraph's task that saves was made just now and begins
+        for saved in tuple(self._attempted.saving):
+            await asyncio.wait({saved})
+            saved.result()
+
     async def settle(self) -> None:
         """Store what waits, and return when everything is committed.
 
@@ -327,18 +347,30 @@ class RunSaver(PruningSaver):
                 statement("delete_unreferenced_blobs"), {"thread_id": thread_id}
             )
 
+    @contextmanager
+    def _saving(self) -> Iterator[None]:
+        """Let `caught_up` wait for the block."""
+        saved = asyncio.get_running_loop().create_future()
+        self._attempted.saving.add(saved)
+        try:
+            yield
+        except Exception as error:
+            saved.set_exception(error)
+            saved.exception()  # told to whoever waits, no news for the log
+            raise
+        else:
+            saved.set_result(None)
+        finally:
+            saved.cancel()
+            self._attempted.saving.discard(saved)
+
     def _is_dealt_out(self, checkpoint_ns: str, metadata: CheckpointMetadata) -> bool:
         """Tell whether it is an input that a step of LangGraph's own takes to the first nodes.
 
         A functional graph's node begins with the input's checkpoint itself, and the keys of its
         effects hang on that one's id: it must be the same after a crash.
         """
-        return (
-            metadata.get("source") == "input"
-            and checkpoint_ns == ""
-            and self.triggers is not None
-            and [*self.triggers.get(START, ())] == [START]
-        )
+        return metadata.get("source") == "input" and checkpoint_ns == "" and self.deals_input_out
 
     def _is_last(self, checkpoint_ns: str, checkpoint: Checkpoint) -> bool:
         """Tell whether no node follows: LangGraph looks at the same channels to find that out."""

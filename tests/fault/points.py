@@ -97,6 +97,29 @@ def durability_async() -> None:
     Pregel.astream = astream
 
 
+def slow_disk() -> None:
+    """Let every checkpoint take its time on the way to the disk."""
+    from engine.checkpoint_writer import CheckpointWriter
+
+    store = CheckpointWriter.store
+
+    async def slowly(self: Any) -> None:
+        await asyncio.sleep(SLOW_DISK_SECONDS)
+        await store(self)
+
+    CheckpointWriter.store = slowly
+
+
+def hasty() -> None:
+    """Let the body of a functional graph begin while its input is on the way, as LangGraph does."""
+    from engine.saver import RunSaver
+
+    async def at_once(self: Any) -> None:
+        return
+
+    RunSaver.caught_up = at_once
+
+
 def no_sweeper() -> None:
     """Trust tickets alone: never issue one again."""
     from engine.sweeper import Sweeper
@@ -117,6 +140,8 @@ def clock_ids() -> None:
 PLANTS: dict[str, Callable[[], None]] = {
     "fence_off": fence_off,
     "durability_async": durability_async,
+    "slow_disk": slow_disk,
+    "hasty": hasty,
     "no_sweeper": no_sweeper,
     "clock_ids": clock_ids,
 }

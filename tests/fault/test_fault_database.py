@@ -4,6 +4,7 @@ import asyncio
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -144,6 +145,76 @@ async def test_while_the_database_is_away_requests_are_told_to_come_back_and_the
 
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
     assert done.json().get("log") == ["w:0"], done.text
+
+
+async def test_when_the_server_takes_no_more_connections_nothing_accepted_is_lost(
+    crashing: tuple[CrashingPostgres, Place],
+) -> None:
+    server, place = crashing
+    accepted: list[str] = []
+    async with serving(place, 1) as (client,):
+        accepted.append(await _accept(client, {"steps": 20, "pause_seconds": 0.1}))
+        await asyncio.to_thread(_wait, place.world.exists)
+        async with _crowded(server, place):
+            refused = await client.post("/runs", json=_body("refused", {}))
+
+        async with asyncio.timeout(60):
+            accepted.append(await _accept(client, {"steps": 1}))
+            ended = [(await client.get(f"/runs/{run_id}/join")).json() for run_id in accepted]
+
+    assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
+    assert [len(values["log"]) for values in ended] == [20, 1]
+    assert not _all(place, "SELECT 1 FROM holdfast.runs WHERE status <> 'succeeded'")
+    assert _all(place, "SELECT count(*) FROM holdfast.runs") == [(2,)]
+
+
+def _body(label: str, value: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "assistant_id": "work",
+        "on_completion": "keep",
+        "input": {"label": label, "steps": 1, "pause_seconds": 0.0, **value},
+    }
+
+
+async def _accept(client: Any, value: dict[str, Any]) -> str:
+    """Start a run, as a client that obeys `Retry-After` does, and return its id."""
+    label = uuid.uuid4().hex
+    while True:
+        answer = await client.post(
+            "/runs", json=_body(label, value), headers={"Idempotency-Key": label}
+        )
+        if answer.is_success:
+            return str(answer.json()["run_id"])
+        assert answer.status_code == 503
+        await asyncio.sleep(0.2)
+
+
+@asynccontextmanager
+async def _crowded(server: CrashingPostgres, place: Place) -> AsyncIterator[None]:
+    """Take the place of every connection to the database, and every place beside them."""
+    crowd: list[psycopg.AsyncConnection[Any]] = []
+
+    async def squeeze() -> None:
+        while True:
+            try:
+                crowd.append(await psycopg.AsyncConnection.connect(server.url, autocommit=True))
+            except psycopg.OperationalError:
+                name = conninfo_to_dict(place.database_url)["dbname"]
+                cursor = await crowd[0].execute(
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+                    " WHERE datname = %s",
+                    (name,),
+                )
+                if await cursor.fetchone() == (0,):
+                    return
+
+    try:
+        async with asyncio.timeout(60):
+            await squeeze()
+        yield
+    finally:
+        for connection in crowd:
+            await connection.close()
 
 
 async def test_a_connection_ended_by_the_server_costs_no_attempt(

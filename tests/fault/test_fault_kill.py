@@ -1,11 +1,14 @@
 """SIGKILL at every boundary of a run: another worker goes on, nothing is lost or done twice."""
 
+import asyncio
+import json
 import signal
 import uuid
 from typing import Any
 
 import pytest
 
+from engine.runs.request import RunRequest
 from tests.fault.points import GATE_POINTS, POINTS
 from tests.fault.processes import submitter
 
@@ -53,8 +56,6 @@ async def test_an_answer_resent_after_a_crash_does_not_answer_the_next_question(
     first = worker()
     await finished(run)
     first.kill()
-    from engine.runs.request import RunRequest
-
     resume = await client.runs.create(
         RunRequest(assistant_id="work", thread_id=run.thread_id, command={"resume": "ann"})
     )
@@ -69,6 +70,35 @@ async def test_an_answer_resent_after_a_crash_does_not_answer_the_next_question(
     assert [gate["state"] for gate in gates] == ["decided", "open"]
     assert over.output["answers"] == ["w:1=ann"]
     assert verdict().sound
+
+
+async def _errand(worker: Any, client: Any, finished: Any, plant: str) -> Any:
+    """Kill the first worker at the first effect of a functional graph on a slow disk."""
+    run = await client.runs.create(
+        RunRequest(assistant_id="errand", input={"label": "e", "steps": 1})
+    )
+    doomed = worker(fault="effect done#1", plant=f"slow_disk,{plant}")
+    assert await doomed.died() == -signal.SIGKILL
+    worker()
+    return await finished(run)
+
+
+async def test_the_first_effect_of_a_functional_graph_has_one_key(
+    worker: Any, client: Any, finished: Any, effects: Any, place: Any
+) -> None:
+    over = await _errand(worker, client, finished, "")
+
+    keys = {line.split()[0] for line in place.world.read_text().splitlines()}
+    assert over.status == "succeeded"
+    assert (len(effects()), len(keys)) == (2, 1)
+
+
+async def test_a_body_that_begins_before_its_input_is_saved_doubles_its_effect(
+    worker: Any, client: Any, finished: Any, verdict: Any
+) -> None:
+    await _errand(worker, client, finished, "hasty")
+
+    assert verdict().faults.keys() >= {"doubled"}
 
 
 async def test_a_run_that_kills_every_worker_fails_and_tells_its_story(
@@ -118,8 +148,6 @@ async def test_runs_of_five_clients_on_one_thread_keep_their_order_while_workers
 async def test_a_client_killed_before_its_commit_was_promised_nothing(
     client: Any, rows: Any
 ) -> None:
-    from engine.runs.request import RunRequest
-
     connection = await client.database.connect(application_name="doomed")
     await connection.execute("BEGIN")
     run = await client.runs.submit(connection, RunRequest(assistant_id="work"))
@@ -146,6 +174,90 @@ async def test_sigterm_hands_runs_back_and_another_worker_ends_them(
     assert len(over.attempt_log) == 2
     assert len(effects()) == 20
     assert verdict().sound
+
+
+async def test_sigterm_does_not_wait_for_a_node_that_takes_longer_than_the_grace(
+    worker: Any, submit: Any, finished: Any, effects: Any, until: Any, verdict: Any
+) -> None:
+    run = await submit(steps=1, pause_seconds=3.0)
+    leaving = worker(overrides={"drain_seconds": 0.2})
+    await until(effects)
+
+    assert leaving.terminate() == 0
+    done_meanwhile = len(effects())
+
+    worker()
+    over = await finished(run)
+    assert done_meanwhile == 1
+    assert (over.status, over.attempts) == ("succeeded", 1)
+    assert verdict().sound
+
+
+async def test_sigterm_does_not_wait_for_a_node_that_waits_to_try_again(
+    worker: Any, client: Any, finished: Any, effects: Any, until: Any, verdict: Any
+) -> None:
+    run = await client.runs.create(
+        RunRequest(assistant_id="patient", input={"label": "p", "steps": 1})
+    )
+    leaving = worker(overrides={"drain_seconds": 0.2})
+    await until(effects)
+
+    assert leaving.terminate() == 0
+
+    worker()
+    over = await finished(run)
+    assert (over.status, over.attempts) == ("succeeded", 1)
+    assert len(effects()) == 2
+    assert verdict().sound
+
+
+async def test_a_client_that_streams_follows_its_run_from_one_worker_to_the_next(
+    worker: Any, client: Any, effects: Any, until: Any
+) -> None:
+    run = await client.runs.create(
+        RunRequest(
+            assistant_id="work",
+            input={"label": "w", "steps": 8, "pause_seconds": 0.05},
+            stream_mode=["updates"],
+            stream_resumable=True,
+        )
+    )
+    following = client.events.follow_run(run.run_id, after=-1)
+    streaming = asyncio.ensure_future(_steps_shown(following))
+    leaving = worker()
+    await until(lambda: len(effects()) >= 3)
+
+    assert leaving.terminate() == 0
+    worker()
+
+    async with asyncio.timeout(60):
+        assert await streaming == [f"w:{step}" for step in range(8)]
+
+
+async def _steps_shown(following: Any) -> list[str]:
+    shown: list[str] = []
+    async for recorded in following:
+        if recorded.event.event == "updates":
+            update = json.loads(recorded.event.data)
+            shown += (update.get("work") or {}).get("log", [])
+    return shown
+
+
+async def test_late_effects_of_a_node_that_ran_out_of_time_have_one_key(
+    worker: Any, client: Any, finished: Any, effects: Any, until: Any, place: Any
+) -> None:
+    run = await client.runs.create(
+        RunRequest(assistant_id="late", input={"label": "l", "steps": 1, "pause_seconds": 0.5})
+    )
+    worker()
+    over = await finished(run)
+    done_by_its_end = len(effects())
+
+    await until(lambda: len(effects()) == 3)
+    keys = {line.split()[0] for line in place.world.read_text().splitlines()}
+    assert (over.status, over.error["error"]) == ("failed", "NodeTimeoutError")
+    assert done_by_its_end < 3
+    assert len(keys) == 1
 
 
 async def test_truncated_tickets_lose_no_run(

@@ -17,8 +17,10 @@ from pathlib import Path
 from typing import Annotated
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.errors import NodeTimeoutError
+from langgraph.func import entrypoint
 from langgraph.graph import END, START, StateGraph
-from langgraph.types import interrupt
+from langgraph.types import RetryPolicy, interrupt
 from typing_extensions import TypedDict
 
 from state.review import decision, gate
@@ -103,4 +105,48 @@ graph = (
     .add_edge(START, "ask")
     .add_edge("ask", "work")
     .add_conditional_edges("work", further, ["ask", END])
+)
+
+
+@entrypoint()
+async def errand(value: Work, *, config: RunnableConfig) -> Work:
+    """Do something outside at once, as a functional graph may."""
+    effect(config, value["label"], 0)
+    points.reach("effect done")
+    return {"log": [f"{value['label']}:0"]}
+
+
+async def give_up_late(state: Work, config: RunnableConfig) -> Work:
+    """Do something outside only after the time that the node has is over."""
+    try:
+        await asyncio.sleep(60)
+    except asyncio.CancelledError:
+        await asyncio.sleep(state["pause_seconds"])
+        effect(config, state["label"], 0)
+        raise
+    return {}
+
+
+def try_twice(state: Work, config: RunnableConfig) -> Work:
+    """Fail the first time that anybody tries."""
+    effect(config, state["label"], 0)
+    if len(Path(os.environ[WORLD_VARIABLE]).read_text().splitlines()) == 1:
+        raise ConnectionError("not yet")
+    return {"log": [f"{state['label']}:0"]}
+
+
+late = (
+    StateGraph(Work)
+    .add_node(
+        "give_up_late",
+        give_up_late,
+        timeout=0.2,
+        retry_policy=RetryPolicy(max_attempts=3, initial_interval=0.05, retry_on=NodeTimeoutError),
+    )
+    .add_edge(START, "give_up_late")
+)
+patient = (
+    StateGraph(Work)
+    .add_node("try_twice", try_twice, retry_policy=RetryPolicy(initial_interval=3600, jitter=False))
+    .add_edge(START, "try_twice")
 )
