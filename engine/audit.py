@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from engine.database import Connection, Database, statement
 from engine.values import jsonb, text
@@ -54,6 +54,22 @@ class ChainReport:
     reason: str = ""
 
 
+class AuditFilter(TypedDict, total=False):
+    """Which entries are meant; what is left out or None means all of them.
+
+    `actor` is compared whatever its case; `since` is the first instant, `until` the first that is
+    too late.
+    """
+
+    thread_id: str | None
+    run_id: str | None
+    gate_id: str | None
+    action: str | None
+    actor: str | None
+    since: datetime | None
+    until: datetime | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
     """Writes and reads the log of the database's tenant."""
@@ -88,30 +104,28 @@ class Audit:
         )
 
     async def list(
-        self,
-        *,
-        thread_id: str | None = None,
-        run_id: str | None = None,
-        gate_id: str | None = None,
-        action: str | None = None,
-        before_seq: int | None = None,
-        limit: int = 100,
+        self, *, before_seq: int | None = None, limit: int = 100, **of: Unpack[AuditFilter]
     ) -> list[AuditEntry]:
         """Return entries, newest first; `before_seq` continues an earlier page."""
         async with self.database.pool.connection() as connection:
             cursor = await connection.execute(
                 statement("list_audit"),
-                {
-                    "tenant": self.database.tenant,
-                    "thread_id": thread_id,
-                    "run_id": run_id,
-                    "gate_id": gate_id,
-                    "action": action,
-                    "before_seq": before_seq,
-                    "limit": limit,
-                },
+                {**self._bound(of), "before_seq": before_seq, "limit": limit},
             )
             return [AuditEntry(**row) for row in await cursor.fetchall()]
+
+    async def count(self, *, before_seq: int | None = None, **of: Unpack[AuditFilter]) -> int:
+        """Return how many entries there are, of those before `before_seq` if given."""
+        async with self.database.pool.connection() as connection:
+            cursor = await connection.execute(
+                statement("count_audit"), {**self._bound(of), "before_seq": before_seq}
+            )
+            row = await cursor.fetchone()
+            return 0 if row is None else int(row["entries"])
+
+    def _bound(self, of: AuditFilter) -> dict[str, Any]:
+        named = dict.fromkeys(AuditFilter.__annotations__)
+        return {"tenant": self.database.tenant, **named, **of}
 
     async def verify(self) -> ChainReport:
         """Recompute the whole chain, in batches, and say where it breaks."""

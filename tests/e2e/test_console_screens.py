@@ -179,6 +179,25 @@ def test_the_audit_log_is_checked_and_exported(shop: Any) -> None:
     assert len(table) == len(lines) + 1
 
 
+def test_the_audit_log_is_searched_by_person_and_time(shop: Any) -> None:
+    page = shop.open("/console/audit")
+
+    page.get_by_label("Who", exact=True).fill("agent")
+    page.get_by_label("Before (UTC)").fill("2000-01-01T00:00")
+    page.get_by_role("button", name="Filter").click()
+    expect(page.locator("tbody")).to_contain_text("No entry fits")
+    page.get_by_label("Before (UTC)").fill("2999-01-01T00:00")
+    page.get_by_role("button", name="Filter").click()
+    page.get_by_role("link", name="Check the chain").click()
+
+    found = page.locator("tbody tr").count()
+    expect(page.locator("[role=status].good")).to_contain_text(f"the {found} of this filter")
+    exported = page.get_by_role("link", name="JSON").get_attribute("href")
+    lines = httpx.get(f"{shop.url}{exported}").text.splitlines()
+    assert {json.loads(line)["actor"] for line in lines} == {"agent"}
+    assert len(lines) == found
+
+
 def test_health_says_the_same_to_people_and_to_probes(shop: Any) -> None:
     page = shop.open("/console/health")
 

@@ -39,6 +39,20 @@ async def test_entries_come_back_newest_first_and_by_thread(audit: Audit) -> Non
     assert entries[0].details == {"why": "asked"}
 
 
+async def test_entries_are_found_by_person_and_time(audit: Audit) -> None:
+    await append(audit, "first")
+    await append(audit, "second")
+    await append(audit, "third")
+    first, second, third = sorted(await audit.list(), key=lambda entry: entry.seq)
+
+    between = await audit.list(actor="Ada", since=second.at, until=third.at)
+
+    assert [entry.action for entry in between] == ["second"]
+    assert await audit.list(actor="ben") == []
+    assert await audit.count(actor="ada", until=third.at) == 2
+    assert await audit.count(since=first.at, before_seq=third.seq) == 2
+
+
 async def test_concurrent_transactions_make_one_unbroken_chain(audit: Audit) -> None:
     await asyncio.gather(*(append(audit, f"run.created.{n}") for n in range(40)))
 

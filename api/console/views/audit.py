@@ -4,6 +4,8 @@ import csv
 import io
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -13,7 +15,7 @@ from fastapi.responses import Response, StreamingResponse
 from api.console.render import page
 from api.console.views.problems import ConsoleRoute
 from api.dependencies import EngineDependency
-from engine.audit import AuditEntry
+from engine.audit import AuditEntry, AuditFilter
 from engine.runtime import Engine
 
 router = APIRouter(prefix="/console/audit", include_in_schema=False, route_class=ConsoleRoute)
@@ -50,20 +52,25 @@ async def audit(request: Request, engine: EngineDependency) -> Response:
     """List entries, newest first."""
     chosen = _filter(request)
     before = request.query_params.get("before", "")
+    chain = await engine.audit.verify() if request.query_params.get("check") else None
     entries = await engine.audit.list(
         **chosen, before_seq=int(before) if before.isdecimal() else None, limit=PAGE_SIZE
     )
-    kept = urlencode({name: value for name, value in chosen.items() if value})
+    given = {name: _written(value) for name, value in chosen.items() if value}
+    kept = urlencode(given)
     return page(
         request,
         "audit.html",
         screen="audit",
         entries=entries,
-        chosen=chosen,
+        chosen=given,
         kept=f"{kept}&" if kept else "",
         actions=ACTIONS,
         older=entries[-1].seq if len(entries) == PAGE_SIZE else None,
-        chain=await engine.audit.verify() if request.query_params.get("check") else None,
+        chain=chain,
+        vouched=await engine.audit.count(before_seq=chain.broken_at, **chosen)
+        if chain and given
+        else None,
     )
 
 
@@ -76,12 +83,39 @@ async def export(request: Request, form: str, engine: EngineDependency) -> Respo
     return _download(_lines(entries), "application/x-ndjson", "audit.jsonl")
 
 
-def _filter(request: Request) -> dict[str, Any]:
-    names = ("action", "thread_id", "run_id", "gate_id")
-    return {name: (request.query_params.get(name) or "").strip() or None for name in names}
+def _filter(request: Request) -> AuditFilter:
+    def told(name: str) -> str | None:
+        return (request.query_params.get(name) or "").strip() or None
+
+    return AuditFilter(
+        action=told("action"),
+        actor=told("actor"),
+        thread_id=told("thread_id"),
+        run_id=told("run_id"),
+        gate_id=told("gate_id"),
+        since=_instant(told("since")),
+        until=_instant(told("until")),
+    )
 
 
-async def _all(engine: Engine, chosen: dict[str, Any]) -> AsyncIterator[AuditEntry]:
+def _instant(text: str | None) -> datetime | None:
+    """Return an instant as a form writes it, in UTC unless it says otherwise."""
+    if text is None:
+        return None
+    with suppress(ValueError):
+        given = datetime.fromisoformat(text)
+        return given.replace(tzinfo=UTC) if given.tzinfo is None else given
+    return None
+
+
+def _written(value: object) -> str:
+    """Return a filter's value as its field shows it."""
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M")
+    return str(value)
+
+
+async def _all(engine: Engine, chosen: AuditFilter) -> AsyncIterator[AuditEntry]:
     before: int | None = None
     while True:
         entries = await engine.audit.list(**chosen, before_seq=before, limit=BATCH)
