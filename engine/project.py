@@ -5,7 +5,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    NonNegativeFloat,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+)
 
 from engine.errors import ConfigurationError
 
@@ -159,6 +167,13 @@ class Sample(_Section):
     file: str
 
 
+class ModelPrice(_Section):
+    """What a model costs, in US dollars for a million tokens."""
+
+    input: NonNegativeFloat
+    output: NonNegativeFloat
+
+
 class HoldfastSection(_Section):
     """Our own key.
 
@@ -177,6 +192,7 @@ class HoldfastSection(_Section):
         message_roles: `user` takes only the user's own messages from callers, `any` all roles;
             absent, it is `user` where callers sign in (`auth`) or the server listens to everybody.
         llm_limits: model calls at once over all processes, by provider (`openai`, …).
+        prices: what models cost, by the name that their answers give; for the console's figures.
     """
 
     migrations: list[str] = []
@@ -188,6 +204,7 @@ class HoldfastSection(_Section):
     gates: dict[str, dict[str, Any]] = {}
     teams: dict[str, list[str]] = {}
     llm_limits: dict[str, PositiveInt] = {}
+    prices: dict[str, ModelPrice] = {}
     emails: dict[str, str] = {}
     message_roles: Literal["user", "any"] | None = None
 

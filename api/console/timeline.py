@@ -78,14 +78,37 @@ class Step:
     pruned: int | None
 
 
-def steps(history: Sequence[Mapping[str, Any]], runs: Sequence[Begun]) -> list[Step]:
-    """Return the rows of a thread's history, newest first like the history itself."""
+class Price(Protocol):
+    """What a model costs, in US dollars for a million tokens."""
+
+    @property
+    def input(self) -> float:
+        """Of what it reads."""
+
+    @property
+    def output(self) -> float:
+        """Of what it writes."""
+
+
+NO_PRICES: Mapping[str, Price] = {}
+
+
+def steps(
+    history: Sequence[Mapping[str, Any]],
+    runs: Sequence[Begun],
+    prices: Mapping[str, Price] = NO_PRICES,
+) -> list[Step]:
+    """Return the rows of a thread's history, newest first like the history itself.
+
+    `prices` are those of models, by the name that their messages give.
+    """
     known = {state["checkpoint_id"]: state for state in history}
     begun = {run.run_id: run.started_at for run in runs}
     rows = []
     for index, state in enumerate(history):
         older = history[index + 1] if index + 1 < len(history) else None
-        rows.append(_step(state, known.get(state["parent_checkpoint_id"]), older, begun))
+        parent = known.get(state["parent_checkpoint_id"])
+        rows.append(_step(state, parent, older, begun, prices))
     return rows
 
 
@@ -155,18 +178,29 @@ def shown(value: Any, limit: int = LONGEST_TEXT) -> str:
     return text if len(text) <= limit else f"{text[: limit - 1]}…"
 
 
-def usage(value: Any) -> Usage:
-    """Return what the messages inside a value say about tokens and cost."""
+def usage(value: Any, prices: Mapping[str, Price] = NO_PRICES) -> Usage:
+    """Return what the messages inside a value say about tokens, and what those cost.
+
+    A cost that a message carries counts; otherwise the price of its model, if there is one.
+    """
     match value:
         case {"usage_metadata": {"total_tokens": int(tokens)} as told}:
-            cost = told.get("total_cost")
-            return Usage(tokens=tokens, cost=cost if isinstance(cost, (int, float)) else None)
+            return Usage(tokens=tokens, cost=_cost(value, told, prices))
         case dict():
-            return sum((usage(part) for part in value.values()), Usage())
+            return sum((usage(part, prices) for part in value.values()), Usage())
         case list():
-            return sum((usage(part) for part in value), Usage())
+            return sum((usage(part, prices) for part in value), Usage())
         case _:
             return Usage()
+
+
+def by_run(rows: Sequence[Step]) -> dict[str, Usage]:
+    """Return what each run used in these rows."""
+    used: dict[str, Usage] = {}
+    for row in rows:
+        if row.run_id is not None:
+            used[row.run_id] = used.get(row.run_id, Usage()) + row.usage
+    return used
 
 
 def trimmed(value: Any, limit: int = 2_000) -> Any:
@@ -187,6 +221,7 @@ def _step(
     parent: Mapping[str, Any] | None,
     older: Mapping[str, Any] | None,
     begun: Mapping[str, datetime | None],
+    prices: Mapping[str, Price],
 ) -> Step:
     metadata = state["metadata"] or {}
     at = _moment(state["created_at"])
@@ -213,7 +248,9 @@ def _step(
         waited_seconds=waited,
         changes=changes[:MAX_CHANGES],
         more_changes=max(0, len(changes) - MAX_CHANGES),
-        usage=sum((usage(task.get("result")) for task in tasks), Usage()) if by_loop else Usage(),
+        usage=sum((usage(task.get("result"), prices) for task in tasks), Usage())
+        if by_loop
+        else Usage(),
         questions=[interrupt["id"] for task in state["tasks"] for interrupt in task["interrupts"]],
         errors=[shown(task["error"], 400) for task in state["tasks"] if task.get("error")],
         retried=[shown(task["error"], 200) for task in tasks if task.get("error")],
@@ -221,6 +258,20 @@ def _step(
         gap=gap,
         pruned=_pruned(number, older) if gap else None,
     )
+
+
+def _cost(
+    message: Mapping[str, Any], used: Mapping[str, Any], prices: Mapping[str, Price]
+) -> float | None:
+    told = message.get("response_metadata") or {}
+    carried = used.get("total_cost", (told.get("token_usage") or {}).get("cost"))
+    if isinstance(carried, (int, float)):
+        return float(carried)
+    price = prices.get(str(told.get("model_name") or told.get("model") or ""))
+    if price is None:
+        return None
+    read, written = used.get("input_tokens") or 0, used.get("output_tokens") or 0
+    return float(read * price.input + written * price.output) / 1_000_000
 
 
 def _times(

@@ -2,7 +2,16 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from api.console.timeline import Change, Usage, difference, executions, steps, trimmed, usage
+from api.console.timeline import (
+    Change,
+    Usage,
+    by_run,
+    difference,
+    executions,
+    steps,
+    trimmed,
+    usage,
+)
 
 
 @dataclass(frozen=True)
@@ -125,3 +134,37 @@ def test_long_texts_are_cut_with_their_length_told() -> None:
     assert trimmed({"document": ["x" * 12]}, limit=10) == {
         "document": ["xxxxxxxxxx… (12 characters)"]
     }
+
+
+@dataclass(frozen=True)
+class Price:
+    input: float
+    output: float
+
+
+def message(**more: Any) -> dict[str, Any]:
+    used = {"input_tokens": 1_000, "output_tokens": 500, "total_tokens": 1_500}
+    return {"usage_metadata": used, "response_metadata": {"model_name": "small"}, **more}
+
+
+def test_what_a_model_used_costs_what_its_price_says() -> None:
+    prices = {"small": Price(2.0, 8.0)}
+
+    assert usage(message(), prices) == Usage(tokens=1_500, cost=0.006)
+    assert usage(message(response_metadata={"model_name": "other"}), prices).cost is None
+
+
+def test_a_cost_that_a_message_carries_goes_before_the_price() -> None:
+    told = {"model_name": "small", "token_usage": {"cost": 0.02}}
+
+    assert usage(message(response_metadata=told), {"small": Price(2.0, 8.0)}).cost == 0.02
+
+
+def test_what_the_steps_of_a_run_used_is_what_the_run_used() -> None:
+    history = [
+        state(2, "05.000", {}),
+        state(1, "03.000", {}, tasks=[task("draft", result=message())]),
+        state(0, "01.000", {}, tasks=[task("plan", result=message())]),
+    ]
+
+    assert by_run(steps(history, []))["r1"].tokens == 3_000

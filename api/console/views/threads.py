@@ -13,7 +13,7 @@ from api.auth import Guard
 from api.console.forms import FormError, fields, parse
 from api.console.places import WORDS as STATES
 from api.console.render import going, page, took
-from api.console.timeline import Step, Usage, difference, steps, trimmed
+from api.console.timeline import Step, Usage, by_run, difference, steps, trimmed
 from api.console.views.graphs import drawing_of
 from api.console.views.problems import ConsoleRoute, refused, status_of
 from api.dependencies import ActorDependency, EngineDependency
@@ -88,7 +88,7 @@ async def thread(request: Request, thread_id: str, engine: EngineDependency) -> 
     except EngineError as error:
         return refused(request, "threads", error)
     runs = await engine.runs.list(thread_id, limit=RUNS)
-    rows = steps(history, runs)
+    rows = steps(history, runs, engine.project.holdfast.prices)
     reviews = await engine.reviews.list(
         ReviewFilter(
             states=EVERY_STATE, thread_id=thread_id, with_snoozed=True, with_signals=True, limit=100
@@ -113,6 +113,7 @@ async def thread(request: Request, thread_id: str, engine: EngineDependency) -> 
         work=sum(row.took_seconds or 0 for row in rows),
         waited=sum(row.waited_seconds or 0 for row in rows),
         usage=sum((row.usage for row in rows), Usage()),
+        used=by_run(rows),
         pruned=sum(row.pruned or 0 for row in rows),
         gaps=any(row.gap for row in rows),
         effects=await engine.inspection.effects(thread_id),
