@@ -5,7 +5,8 @@ their field. What the form cannot show as fields (unions, free objects) is a fie
 """
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
@@ -122,14 +123,24 @@ def differences(schema: Mapping[str, Any], before: Any, after: Any) -> list[Diff
 
 
 def reading(field: Field) -> str:
-    """Return what a field without children shows, as a reader sees it."""
+    """Return what a field without children shows, as a reader sees it: amounts in groups."""
     match field.widget:
         case "checkbox":
             return "yes" if field.value else "no"
         case "select":
             return next((text for text, value in field.options if value == field.value), "")
+        case "money" if field.value:
+            return f"{Decimal(field.value):,f}"
         case _:
             return str(field.value)
+
+
+def numeric(fields: Sequence[Field]) -> bool:
+    """Tell whether a column of a table holds numbers, though perhaps written as texts."""
+    if fields[0].widget in ("number", "money"):
+        return True
+    written = [str(field.value) for field in fields if field.widget == "text" and field.value]
+    return bool(written) and all(re.fullmatch(r"-?\d+([.,]\d+)?", one) for one in written)
 
 
 def overview(field: Field) -> str:
@@ -337,6 +348,8 @@ def _parse(
     match widget:
         case "group":
             value = original if isinstance(original, dict) else {}
+            if original is None and nullable and not _filled(form, pointer):
+                return None
             for key, part in resolved["properties"].items():
                 inner = f"{pointer}/{_escaped(key)}"
                 if not _posted(form, inner):
@@ -406,6 +419,10 @@ def _posted(form: Mapping[str, str], pointer: str) -> bool:
         name == pointer or name == f"{PRESENT}{pointer}" or name.startswith(f"{pointer}/")
         for name in form
     )
+
+
+def _filled(form: Mapping[str, str], pointer: str) -> bool:
+    return any(text.strip() for name, text in form.items() if name.startswith(f"{pointer}/"))
 
 
 def _indices(form: Mapping[str, str], pointer: str) -> list[int]:

@@ -1,7 +1,9 @@
 """Templates to answers: one environment, one policy of what a page may load, the words of time."""
 
 import json
+import re
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -16,6 +18,7 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 from api.access import access
+from api.console.forms import Field, numeric, reading
 from api.identity import actor
 from engine.reviews.question import plain_line
 
@@ -41,8 +44,10 @@ SAID_COOKIE = "holdfast_said"  # what the page after a redirect says, {"said", "
 SAID_SECONDS = 30
 MAX_SAID = 300  # characters; a cookie is small
 SHORTCUTS_COOKIE = "holdfast_shortcuts"
+WHY_LENGTH = 500  # characters of the reason for asking above the proposal; the whole opens below it
 EFFECT_LENGTH = 160  # characters of an effect beside its button; the whole is in the background
 
+INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(\+\d\d:\d\d|Z)")
 MINUTE, HOUR, DAY = 60, 3600, 86_400  # seconds
 
 
@@ -137,11 +142,18 @@ def environment() -> Environment:
     made.filters.update(
         clock=clock, left=left, urgency=urgency, ago=ago, took=took, bytes=size,
         count=count, day=day, moment=moment, pretty=pretty,
-        markdown=markdown, line=plain_line, iso=iso, told=told,
+        markdown=markdown, line=plain_line, iso=iso, told=told, reading=reading,
     )  # fmt: skip
+    made.globals["numeric_columns"] = _numeric_columns
     made.tests["longer"] = lambda text, length: len(text) > length
     made.globals["EFFECT_LENGTH"] = EFFECT_LENGTH
+    made.globals["WHY_LENGTH"] = WHY_LENGTH
     return made
+
+
+def _numeric_columns(table: Field) -> list[bool]:
+    rows = [row.children for row in table.children] or [table.blank.children if table.blank else ()]
+    return [numeric(column) for column in zip(*rows, strict=False)]
 
 
 def markdown(text: str) -> Markup:
@@ -166,7 +178,7 @@ def told(value: Any, limit: int = 120) -> str:
             ]
             return plain_line("; ".join(str(word) for word in words), limit)
         case str():
-            return plain_line(value, limit)
+            return _instant(value) or plain_line(value, limit)
         case bool():
             return "yes" if value else "no"
         case float():
@@ -175,6 +187,14 @@ def told(value: Any, limit: int = 120) -> str:
             return plain_line(", ".join(told(part, limit) for part in value), limit)
         case _:
             return plain_line(json.dumps(value, ensure_ascii=False, default=str), limit)
+
+
+def _instant(text: str) -> str:
+    """Return an instant of JSON as people read it, and nothing for any other text."""
+    if INSTANT.fullmatch(text):
+        with suppress(ValueError):
+            return f"{day(datetime.fromisoformat(text))} UTC"
+    return ""
 
 
 def iso(moment: datetime | None) -> str:

@@ -11,8 +11,10 @@ from api.console.forms import (
     FormError,
     fields,
     free_answer,
+    numeric,
     overview,
     parse,
+    reading,
 )
 
 ORDER = {
@@ -186,3 +188,33 @@ def test_a_field_is_told_in_one_line_whatever_it_holds() -> None:
     (lines,) = fields(schema, {"lines": [{"item": "desk"}, {"item": "lamp"}]})
 
     assert overview(lines) == "2: desk; lamp"
+
+
+def test_amounts_are_read_in_groups_and_typed_without() -> None:
+    schema = {"type": "object", "properties": {"amount": ORDER["properties"]["amount"]}}
+
+    (amount,) = fields(schema, {"amount": 123_456_700})
+
+    assert (reading(amount), amount.value) == ("1,234,567.00", "1234567.00")
+
+
+@pytest.mark.parametrize(
+    ("texts", "expected"), [(("8", "12.5", ""), True), (("8 kg", "3"), False), (("", ""), False)]
+)
+def test_a_column_of_texts_that_are_numbers_is_a_column_of_numbers(
+    texts: tuple[str, ...], expected: bool
+) -> None:
+    column = [Field(pointer="/a", title="A", widget="text", value=text) for text in texts]
+
+    assert numeric(column) is expected
+
+
+def test_an_optional_object_that_nobody_filled_stays_nothing() -> None:
+    extra = {
+        "anyOf": [{"type": "object", "properties": {"x": {"type": "integer"}}}, {"type": "null"}]
+    }
+    schema = {"type": "object", "properties": {"extra": extra}}
+    form = posted(fields(schema, {"extra": None}))
+
+    assert parse(schema, form, {"extra": None}) == {"extra": None}
+    assert parse(schema, {**form, "/extra/x": "5"}, {"extra": None}) == {"extra": {"x": 5}}
