@@ -317,6 +317,33 @@ def test_a_server_that_is_away_is_told_of_and_nothing_typed_is_lost(
     console.faults.clear()  # the browser logs the request that did not get through
 
 
+def test_a_stream_that_does_not_begin_leaves_the_page_whole_and_is_begun_again(
+    desk: Any, console: Any
+) -> None:
+    thread_id = desk.ask(order("Stream"))
+    page = console.open("/console/health")
+    refused: list[Any] = []
+
+    def refuse_once(route: Any) -> None:
+        if refused:
+            route.continue_()
+        else:
+            refused.append(route)
+            route.fulfill(status=503, content_type="application/json", body='{"detail": "later"}')
+
+    page.route("**/reviews/events", refuse_once)
+    page.goto(f"{console.url}{at(desk, thread_id)}?search=Stream")
+
+    expect(page.locator("#lost")).to_be_visible()
+    expect(page.locator("#review-title")).to_have_text("Stream")
+    page.get_by_label("Comment", exact=True).fill("half a sentence")
+    expect(page.locator("#lost")).to_be_hidden()
+    desk.ask(order("Stream again"))
+    expect(page.locator("#lines")).to_contain_text("Stream again")
+    expect(page.get_by_label("Comment", exact=True)).to_have_value("half a sentence")
+    console.faults.clear()  # the browser logs the answer that was none
+
+
 @pytest.mark.parametrize(
     "path", ["/console/nowhere", "/console/threads/00000000-0000-4000-8000-000000000000"]
 )

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -37,6 +38,13 @@ def type_into(page: Any, label: str, text: str) -> None:
     field.fill(text)
 
 
+def wait_until(page: Any, true: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < deadline
+        page.wait_for_timeout(20)
+
+
 def test_a_review_is_found_read_and_decided_with_the_keyboard_alone(
     desk: Any, console: Any
 ) -> None:
@@ -63,6 +71,65 @@ def test_a_review_is_found_read_and_decided_with_the_keyboard_alone(
         "message": "wrong supplier",
         "decided_by": "ana",
     }
+
+
+def test_two_quick_steps_lead_two_reviews_on(desk: Any, console: Any) -> None:
+    for number, name in enumerate(("one", "two", "three")):
+        desk.ask(order(f"Quick {name}", due_in=timedelta(minutes=1 + number)))
+    page = console.open("/console/reviews?search=Quick")
+    expect(title_of(page)).to_have_text("Quick one")
+    held: list[Any] = []
+    page.route(re.compile(r"/console/reviews/(?!queue)\w+"), lambda route: held.append(route))
+
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    wait_until(page, lambda: len(held) == 2)
+    for route in reversed(held):  # the first answer comes last
+        route.continue_()
+
+    expect(title_of(page)).to_have_text("Quick three")
+    page.wait_for_load_state("networkidle")
+    expect(title_of(page)).to_have_text("Quick three")
+
+
+def test_keys_pressed_while_a_decision_is_sent_decide_nothing_else(desk: Any, console: Any) -> None:
+    first = desk.ask(order("Hasty one", due_in=timedelta(minutes=1)))
+    second = desk.ask(order("Hasty two", due_in=timedelta(minutes=2)))
+    desk.ask(order("Hasty three", due_in=timedelta(minutes=3)))
+    page = console.open("/console/reviews?search=Hasty")
+    held: list[Any] = []
+    page.route("**/decision*", lambda route: held.append(route))
+
+    page.keyboard.press("a")
+    wait_until(page, lambda: len(held) == 1)
+    for key in ("a", "j", "r"):
+        page.keyboard.press(key)
+    page.get_by_role("button", name="Approve").click()
+    held[0].continue_()
+
+    expect(title_of(page)).to_have_text("Hasty two")
+    expect(page.locator("#toasts")).to_contain_text("Approved: Hasty one")
+    expect(page.locator("#trouble")).to_have_count(0)
+    assert len(held) == 1
+    assert desk.answers_of(first)[0]["decisions"][0]["type"] == "approve"
+    assert desk.review_of(second)["state"] == "open"
+
+
+def test_the_answer_to_a_decision_is_taken_though_its_form_is_gone(desk: Any, console: Any) -> None:
+    desk.ask(order("Gone one", due_in=timedelta(minutes=1), undo_in=timedelta(minutes=5)))
+    desk.ask(order("Gone two", due_in=timedelta(minutes=2)))
+    page = console.open("/console/reviews?search=Gone")
+    held: list[Any] = []
+    page.route("**/decision*", lambda route: held.append(route))
+
+    page.keyboard.press("a")
+    wait_until(page, lambda: len(held) == 1)
+    page.locator("#lines a", has_text="Gone two").click()
+    expect(title_of(page)).to_have_text("Gone two")
+    held[0].continue_()
+
+    expect(page.locator("#toasts")).to_contain_text("Undo")
+    expect(page.locator("#lines")).not_to_contain_text("Gone one")
 
 
 def test_the_tab_key_reaches_the_queue_and_every_button_of_the_review(
@@ -156,7 +223,6 @@ def test_of_two_reviewers_one_wins_and_the_other_reads_who_and_keeps_the_draft(
 def test_news_appears_within_a_second_beside_what_is_being_typed(desk: Any, console: Any) -> None:
     thread_id = desk.ask(order("Typing"))
     page = console.open(f"{at(desk, thread_id)}?search=Typing")
-    page.wait_for_timeout(500)  # the stream of events is open
     page.get_by_label("Comment", exact=True).click()
     page.keyboard.type("half a sen")
 
@@ -279,7 +345,7 @@ def test_a_changed_proposal_is_refused_and_shows_what_changed(
     page.get_by_role("button", name="Approve").click()
 
     expect(page.locator("#trouble")).to_contain_text("The proposal changed since you read it")
-    expect(page.locator("#trouble")).to_contain_text("9100.00")
+    expect(page.locator("#trouble")).to_contain_text("9,100.00")
     expect(page.get_by_label("Comment", exact=True)).to_have_value("fine")
 
 
@@ -329,11 +395,13 @@ def test_alike_reviews_are_decided_together_but_never_high_risk_ones(
 ) -> None:
     alike = [desk.ask(order("Bulk", args={**ORDER, "amount": 100_000 + n})) for n in range(3)]
     risky = desk.ask(order("Bulk", risk="high"))
+    desk.ask(order("Other"))  # of the same shape, but not in this queue
     page = console.open("/console/reviews?search=Bulk")
     expect(page.locator("#lines .fold summary")).to_have_text("2 more like it")
 
     page.get_by_role("link", name=re.compile("decide together")).click()
     page.get_by_role("checkbox", name="Bulk").first.wait_for()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Decide 3 of one kind together")
     for box in page.get_by_role("checkbox", name="Bulk").all():
         box.check()
     page.get_by_role("button", name="Approve the ticked").click()

@@ -9,6 +9,7 @@
   const FRESH_MS = 250; // a key so soon after another review appeared was meant for the one before
   const TOAST_MS = 8000;
   const REFETCH_MS = 150;
+  const RECONNECT_MS = 2000;
   const EVENTS = [
     "opened", "reproposed", "claimed", "released", "delegated", "commented", "snoozed", "extended", "voted",
     "scheduled", "undone", "decided", "expired", "escalated", "cancelled", "superseded", "repaired", "resync",
@@ -43,14 +44,19 @@
   const visible = (element) => element.offsetParent !== null;
   let shownAt = 0;
   let begun = null; // what Ctrl+Enter in a field sends
+  let sending = null; // the request of a decision that has no answer yet
 
   const step = (by) => {
     // Asking a line whether it is visible would lay out every one of a long queue.
     const lines = $$("#lines a").filter((line) => !line.closest(".fold:not([open])"));
     const at = lines.findIndex((line) => line.getAttribute("aria-current") === "true");
     const next = at < 0 ? lines[0] : lines[at + by];
-    if (next) next.click();
-    else if (by > 0) $("#queue .more a")?.click();
+    if (next) {
+      // The mark moves at once, so that two quick presses are two steps.
+      lines[at]?.removeAttribute("aria-current");
+      next.setAttribute("aria-current", "true");
+      next.click();
+    } else if (by > 0) $("#queue .more a")?.click();
   };
   const press = (kind, { typed = false } = {}) => {
     if (!typed && performance.now() - shownAt < FRESH_MS) return;
@@ -110,6 +116,8 @@
     const action = actions[event.key];
     if (!action) return;
     event.preventDefault();
+    // The answer brings the next review by itself; what is pressed before was meant for this one.
+    if (sending && !["z", "/", "?"].includes(event.key)) return;
     action();
   });
 
@@ -309,9 +317,18 @@
   };
   new MutationObserver(() => { for (const toast of $$(".toast:not([data-watched])", toasts)) { toast.dataset.watched = ""; watch(toast); } }).observe(toasts, { childList: true });
 
+  document.addEventListener("htmx:before:request", (event) => {
+    if (event.target === form()) sending = event.detail.ctx;
+  });
+  document.addEventListener("htmx:finally:request", (event) => { if (event.detail.ctx === sending) sending = null; });
+
   // The server is away: say so, and keep what was typed. What it refuses comes as words of its own.
+  const lost = $("#lost");
   const complain = (event, words) => {
-    if (event.target === $("#live")) return; // the queue is fetched again by itself
+    if (event.target === $("#live")) { // the queue is fetched again by itself
+      if (event.detail.ctx?.request.action.includes("/reviews/events")) reconnect();
+      return;
+    }
     tell(words);
     toasts.firstElementChild.classList.add("bad");
   };
@@ -319,7 +336,11 @@
   document.addEventListener("htmx:response:error", (event) => {
     if (event.detail.ctx.response.status >= 500) complain(event, "Not done: the server failed. What you typed is still here; its log has the details.");
   });
-  const lost = $("#lost");
+  // A stream that broke comes back by itself; one that never began does not.
+  const reconnect = () => {
+    if (lost) lost.hidden = false;
+    setTimeout(() => htmx.trigger($("#live"), "connect"), RECONNECT_MS);
+  };
   document.addEventListener("htmx:sse:error", () => { if (lost) lost.hidden = false; });
   document.addEventListener("htmx:sse:after:connection", () => { if (lost && !lost.hidden) { lost.hidden = true; refetch(); } });
 
