@@ -23,6 +23,9 @@ log = logging.getLogger(__name__)
 
 CHANNEL = "holdfast"
 LISTEN: Query = "LISTEN holdfast"
+# It changes nothing: its commit need not wait for the disk.
+HINT = b"SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, %s)"
+MAX_HINTS = 50  # topics in one notification, which may have 8,000 bytes
 RECONNECT_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)  # the last one repeats
 # An idle connection that a firewall dropped looks alive; a query now and then finds out.
 PROBE_SECONDS = 15.0
@@ -68,6 +71,8 @@ class Bus:
         self._subscriptions: dict[str, set[Subscription]] = {}
         self._handlers: dict[str, Handler] = {}
         self._ready = asyncio.Event()
+        self._hints: dict[str, None] = {}
+        self._hinting: asyncio.Task[None] | None = None
 
     async def notify(self, connection: AsyncConnection[Any], topic: str, payload: str = "") -> None:
         """Wake the topic's subscribers in every process when the caller's transaction commits.
@@ -78,16 +83,20 @@ class Bus:
         message = json.dumps({"t": topic, "p": payload}, separators=(",", ":"))
         await connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, message))
 
-    async def hint(self, connection: AsyncConnection[Any], *topics: str) -> None:
-        """Wake the subscribers of some topics in every process, with the caller's commit.
+    def hint(self, *topics: str) -> None:
+        """Wake the subscribers of some topics in every process soon.
 
-        For a transaction that changes nothing: its commit does not wait for the disk.
+        While one notification is under way the next topics gather: a busy process sends few. Each
+        commit that notifies waits for every other one that does.
         """
-        message = json.dumps({"t": topics, "p": ""}, separators=(",", ":"))
-        await connection.execute(
-            "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, %s)",
-            (CHANNEL, message),
-        )
+        self._hints.update(dict.fromkeys(topics))
+        if self._hinting is None or self._hinting.done():
+            self._hinting = asyncio.create_task(self._send_hints(), name="holdfast hints")
+
+    async def settle(self) -> None:
+        """Wait until what was hinted at is sent."""
+        if self._hinting is not None:
+            await self._hinting
 
     @asynccontextmanager
     async def subscribe(self, *topics: str) -> AsyncIterator[Subscription]:
@@ -127,6 +136,19 @@ class Bus:
         """
         async with asyncio.timeout(timeout_seconds):
             await self._ready.wait()
+
+    async def _send_hints(self) -> None:
+        while self._hints:
+            topics = list(self._hints)[:MAX_HINTS]
+            message = json.dumps({"t": topics, "p": ""}, separators=(",", ":"))
+            for topic in topics:
+                del self._hints[topic]
+            try:
+                async with self._database.pool.connection() as connection:
+                    await connection.execute(HINT, (CHANNEL, message))
+            except (psycopg.Error, OSError) as error:
+                # Whoever waits elsewhere looks by itself in a while.
+                log.warning("hints_lost", extra={"topics": len(topics), "error": str(error)})
 
     def _discard(self, topic: str, subscription: Subscription) -> None:
         members = self._subscriptions.get(topic)
@@ -196,5 +218,6 @@ async def open_bus(database: Database, *, timeout_seconds: float = 10.0) -> Asyn
     try:
         await bus.wait_connected(timeout_seconds)
         yield bus
+        await bus.settle()
     finally:
         await end_task(task)

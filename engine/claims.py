@@ -13,7 +13,6 @@ from psycopg import AsyncCursor
 from psycopg.rows import DictRow
 
 from engine.audit import Audit
-from engine.bus import Bus
 from engine.database import Connection, statement, travelling
 from engine.dispatch import Dispatcher
 from engine.outbox import Outbox
@@ -100,7 +99,6 @@ class Claims:
 
     tenant: str
     worker_id: str
-    bus: Bus
     dispatcher: Dispatcher
     gates: GateBook
     audit: Audit
@@ -137,8 +135,8 @@ class Claims:
         """Write the end of a run in one transaction; None when the run is gone or not ours.
 
         The last checkpoint (`save_rest`), run and thread, the questions the graph stopped at, the
-        webhook and the log become visible together; `tell` wakes who waits for them. Returns
-        when that was, by the database's clock.
+        webhook and the log become visible together. Returns when that was, by the database's
+        clock.
         """
         if ending.plain and not claim.gates_open and claim.run.webhook is None:
             # In a pipeline statements travel together, and are one transaction.
@@ -150,14 +148,6 @@ class Claims:
         async with travelling(connection):
             await save_rest(connection)
             return await self._write_end(connection, claim, ending)
-
-    async def tell(self, connection: Connection, claim: Claim) -> None:
-        """Wake who waits for the end of a run, in a transaction of its own.
-
-        One that notifies keeps every other one that does from committing until it is on disk.
-        """
-        run = claim.run
-        await self.bus.hint(connection, f"run:{run.run_id}", f"thread:{run.thread_id}")
 
     async def _finish(
         self, connection: Connection, run: Run, ending: Ending

@@ -59,12 +59,5 @@ class Conversations:
         }
         async with self.database.pool.connection() as connection:
             cursor = await connection.execute(statement("find_replay_start"), parameters)
-            row = await cursor.fetchone()
-            if row is not None and row["seq"] is not None:
-                return int(row["seq"])
-            cursor = await connection.execute(
-                statement("get_last_event_of_thread"),
-                {"tenant": self.database.tenant, "id": thread_id},
-            )
-            row = await cursor.fetchone()
-        return int(row["seq"]) if row is not None and row["seq"] is not None else -1
+            (row,) = await cursor.fetchall()
+        return int(row["seq"])

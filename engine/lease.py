@@ -5,7 +5,7 @@ when it is lost (the process died, the network broke, another worker ended its b
 free at once and nothing more can be written through it.
 """
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -75,10 +75,8 @@ class LeaseConnection:
             if cursor is not None and not self.connection.broken:
                 await self._learn(thread_id, cursor)
 
-    async def release(self, tell: Callable[[Connection], Awaitable[None]] | None = None) -> bool:
+    async def release(self) -> bool:
         """Give the thread free; return whether it has more to do.
-
-        What `tell` executes travels along.
 
         The look comes after the unlocking: a ticket that found the lease taken a moment before
         was for a run that is visible now.
@@ -86,8 +84,6 @@ class LeaseConnection:
         key = {"tenant": self.tenant, "thread_id": self.thread_id}
         with bounded(self.connection):
             async with self.connection.pipeline():
-                if tell is not None:
-                    await tell(self.connection)
                 await self.connection.execute(statement("release_lease"), key)
                 cursor = await self.connection.execute(statement("is_run_due"), key)
             row = await cursor.fetchone()

@@ -224,7 +224,6 @@ async def _assemble(
         claims=Claims(
             tenant=database.tenant,
             worker_id=worker_id,
-            bus=bus,
             dispatcher=dispatcher,
             gates=gates,
             audit=audit,

@@ -10,7 +10,6 @@ from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import partial
 from typing import Any
 from uuid import uuid4
 
@@ -153,31 +152,30 @@ class Worker:
     async def start(self, thread_id: str, accept: Accept, *, pipelined: bool) -> Run | None:
         """Accept a run in a transaction that takes its thread's lease, and begin with it.
 
-        Where something else comes first on the thread, the run is accepted and waits. None if
-        `accept` wrote none.
+        None if `accept` wrote none: something else comes first on the thread.
 
         Args:
             thread_id: one that `can_start`.
             accept: writes the run.
-            pipelined: as for `Database.transaction`.
+            pipelined: as for `Database.transaction`; then `accept` writes nothing before the run.
         """
         self._busy[thread_id] = False
         start: Start | None = None
         try:
             await self._places.acquire()
             try:
-                run, start = await self._start(thread_id, accept, pipelined=pipelined)
+                start = await self._start(thread_id, accept, pipelined=pipelined)
             finally:
                 if start is None:
                     self._places.release()
         finally:
             if start is None and self._busy.pop(thread_id):
                 self._spawn(self.work_on(thread_id))  # somebody asked meanwhile
-        if start is not None:
-            self._offered[start.claim.run.run_id] = Offer(thread_id=thread_id)
-            self._spawn(self._work(thread_id, start))
-        elif run is not None:
-            self.offer(run)
+        if start is None:
+            return None
+        run = start.claim.run
+        self._offered[run.run_id] = Offer(thread_id=thread_id)
+        self._spawn(self._work(thread_id, start))
         return run
 
     def expect(self, run_id: str) -> asyncio.Future[Run | None] | None:
@@ -230,36 +228,37 @@ class Worker:
 
     # Inside
 
-    async def _start(
-        self, thread_id: str, accept: Accept, *, pipelined: bool
-    ) -> tuple[Run | None, Start | None]:
-        """Write a run; return it with its start, or None where there is none."""
+    async def _start(self, thread_id: str, accept: Accept, *, pipelined: bool) -> Start | None:
         lease = await self._connection()
         # In force before anybody can know of the run.
         cancellations = self.bus.attach(f"cancel:{thread_id}")
-        started = False
+        row: DictRow | None = None
         try:
             try:
                 async with lease.accept(thread_id, pipelined=pipelined) as connection:
                     accepted = await accept(connection, self.worker_id)
+                    if not pipelined:
+                        row = await accepted.fetchone()
+                        if row is None:
+                            raise psycopg.Rollback
+                if pipelined:
+                    row = await accepted.fetchone()
             except EngineError:
                 await self._give_back(lease)
                 raise
-            row = await accepted.fetchone()
-            claim = None if row is None else Claim.from_row(row)
-            if claim is None or claim.run.status != "running":
+            if row is None:
                 await self._give_back(lease)
-                return None if claim is None else claim.run, None
-            started = True
-            return claim.run, Start(claim=claim, lease=lease, cancellations=cancellations)
         except EngineError:
             raise
         except BaseException:
             await self._discard(lease)
             raise
         finally:
-            if not started:
+            if row is None:
                 self.bus.detach(cancellations)
+        if row is None:
+            return None
+        return Start(claim=Claim.from_row(row), lease=lease, cancellations=cancellations)
 
     async def _give_back(self, lease: LeaseConnection) -> None:
         if lease.thread_id is not None and await lease.release():
@@ -304,11 +303,11 @@ class Worker:
                         return False
                     row = await claimed.fetchone()
                     claim = None if row is None else Claim.from_row(row)
-                ended = claim is not None and await self._attempt(lease, claim, cancellations)
+                if claim is not None and await self._attempt(lease, claim, cancellations):
+                    self.bus.hint(f"run:{claim.run.run_id}", f"thread:{thread_id}")
             finally:
                 self.bus.detach(cancellations)
-            tell = partial(self.claims.tell, claim=claim) if claim and ended else None
-            more = await lease.release(tell)
+            more = await lease.release()
         except BaseException:
             # Nobody knows what state it is in, and closing it frees the lease.
             await self._discard(lease)
@@ -338,6 +337,8 @@ class Worker:
         )
         attempt = Attempt(claim=claim, saver=saver, surroundings=self.surroundings)
         self._attempts[run.run_id] = attempt
+        if self.draining:
+            attempt.request_drain()
         try:
             async with self.events.record(
                 run_id=run.run_id,

@@ -72,8 +72,7 @@ class LocalWorker(Protocol):
     async def start(self, thread_id: str, accept: Accept, *, pipelined: bool) -> Run | None:
         """Accept a run in a transaction that takes its thread's lease, and begin with it.
 
-        Where something else comes first on the thread, the run is accepted and waits. None if
-        `accept` wrote none.
+        None if `accept` wrote none: something else comes first on the thread.
         """
 
     def expect(self, run_id: str) -> Future[Run | None] | None:

@@ -42,7 +42,7 @@ class Submission(Cancellation):
         own_thread_id = str(uuid4())
         thread_id = request.thread_id or own_thread_id
         local = self.local
-        if local is not None and not request.after_seconds and local.can_start(thread_id):
+        if local is not None and self._may_start(request) and local.can_start(thread_id):
             accept = partial(
                 self._accept,
                 request=request,
@@ -185,6 +185,14 @@ class Submission(Cancellation):
                 "worker_id": worker_id,
                 "remembered_at": None if remembered is None else remembered.updated_at,
             },
+        )
+
+    def _may_start(self, request: RunRequest) -> bool:
+        """Tell whether nothing else is written that a run which does not begin would leave."""
+        return not request.after_seconds and (
+            bool(request.command)
+            or request.thread_id is None
+            or request.multitask_strategy in ("enqueue", "reject")
         )
 
     def _remembered(self, request: RunRequest) -> Assistant | None:
@@ -358,23 +366,15 @@ class Submission(Cancellation):
         )
 
     async def _issue(self, connection: Connection, accepted: AsyncCursor[DictRow]) -> Run:
-        """Write the run's ticket, unless a worker in this process begins with the commit.
-
-        Should the process die in between, a sweeper issues the ticket, as it does for lost ones.
-        """
+        """Write the run's ticket; a worker in this process that has room does not wait for it."""
         (row,) = await accepted.fetchall()
         run = Run.from_row(row)
         if run.kind != "resume" and row["open_gates"]:
             return run  # it waits until the questions are answered
         delayed = run.not_before > run.created_at
         local = self.local
-        if (
-            not delayed
-            and local is not None
-            and local.has_room
-            and self.database.after_commit(connection, lambda: local.offer(run))
-        ):
-            return run
+        if not delayed and local is not None and local.has_room:
+            self.database.after_commit(connection, lambda: local.offer(run))
         await self.dispatcher.enqueue(
             connection,
             run.thread_id,

@@ -1,7 +1,7 @@
--- A run is accepted: its row, and what its thread says about itself. Nothing is written if the assistant is not any
--- more what the caller remembers. In a transaction that took the thread's lease for a worker the run begins as well, if
--- nothing on the thread comes first; then the last columns are those of `claim_run`.
-WITH place AS (
+-- A run is accepted: its row, and what its thread says about itself. For a worker, in a transaction that took the
+-- thread's lease, it begins as well, or nothing is written because something else comes first; then the last columns are
+-- those of `claim_run`. Nothing is written either if the assistant is not any more what the caller remembers.
+WITH found AS (
     SELECT
         %(worker_id)s::text IS NOT NULL
         AND current_setting('holdfast.leased', true) = 'true'
@@ -42,6 +42,11 @@ WITH place AS (
                 AND assistants.assistant_id = %(assistant_id)s
                 AND assistants.updated_at = %(remembered_at)s
         )
+), place AS (
+    SELECT *
+    FROM found
+    WHERE begins
+        OR %(worker_id)s::text IS NULL
 ), made AS (
     INSERT INTO holdfast.threads (tenant, thread_id, graph_id, assistant_id, status, metadata)
     SELECT

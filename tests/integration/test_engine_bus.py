@@ -37,6 +37,17 @@ async def test_a_notification_wakes_a_subscriber_in_another_process(database, bu
         assert await subscription.wait(5)
 
 
+async def test_hints_that_gather_arrive_all_in_another_process(database, bus, other_bus):
+    topics = [f"run:{number}" for number in range(120)]
+    subscriptions = [other_bus.attach(topic) for topic in topics]
+
+    bus.hint(*topics)
+    bus.hint("run:0")
+    await bus.settle()
+
+    assert all([await subscription.wait(5) for subscription in subscriptions])
+
+
 async def test_nobody_is_woken_before_the_commit(database, bus):
     async with bus.subscribe("run:1", "marker") as subscription:
         await subscription.wait(0)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from engine.assistants import Assistants
 from engine.errors import ConflictError, NotFoundError, ThreadBusyError
 from engine.runs.request import RunRequest
 from engine.runs.run import Run
@@ -423,6 +424,52 @@ async def test_a_lost_connection_ends_the_attempt_and_costs_the_run_none(engine:
         " HAVING count(*) > 1",
     )
     assert forks == []
+
+
+async def lease_is_free(engine: Engine, thread_id: str) -> bool:
+    query = "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS free"
+    return bool((await rows(engine, query, f"default:{thread_id}"))[0]["free"])
+
+
+async def test_a_run_begins_by_the_commit_that_accepts_it(engine: Engine) -> None:
+    run = await engine.runs.create(RunRequest(assistant_id="steps", input={"steps": 1}))
+
+    worker_id = engine.worker.worker_id
+    assert (run.status, run.attempts, run.worker_id) == ("running", 1, worker_id)
+    await engine.runs.wait(run.run_id)
+
+
+async def test_a_run_on_a_thread_that_another_process_holds_waits_for_it(engine: Engine) -> None:
+    thread_id = (await run_to_end(engine, input={"steps": 1})).thread_id
+    async with await engine.database.connect(application_name="test") as other:
+        await other.execute(
+            "SELECT pg_advisory_lock(hashtextextended(%s, 0))", (f"default:{thread_id}",)
+        )
+
+        run = await engine.runs.create(RunRequest(assistant_id="steps", thread_id=thread_id))
+
+    finished = await engine.runs.wait(run.run_id)
+    assert (run.status, finished and finished.status) == ("queued", "succeeded")
+
+
+async def test_a_run_that_is_refused_leaves_the_lease_of_its_thread_free(engine: Engine) -> None:
+    thread_id = (await run_to_end(engine, input={"steps": 1})).thread_id
+
+    with pytest.raises(NotFoundError):
+        await run_to_end(engine, thread_id=thread_id, checkpoint_id=str(uuid.uuid4()))
+
+    assert await lease_is_free(engine, thread_id)
+    assert not engine.worker.running
+
+
+async def test_an_assistant_that_another_process_changed_runs_as_it_is_now(engine: Engine) -> None:
+    await run_to_end(engine, input={"steps": 1})
+    elsewhere = Assistants(database=engine.database, registry=engine.registry)
+    await elsewhere.update("steps", config={"configurable": {"tone": "dry"}})
+
+    run = await run_to_end(engine, input={"steps": 1})
+
+    assert run.kwargs["config"]["configurable"]["tone"] == "dry"
 
 
 async def test_a_run_of_an_unknown_thread_is_refused_unless_it_may_be_made(engine: Engine) -> None:
