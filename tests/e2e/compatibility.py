@@ -43,6 +43,11 @@ SCRIPTS = PROJECT / "tests/e2e/differential/scripts.py"
 OUTPUT = PROJECT / "docs/compatibility.md"
 GROUPS = ("assistants", "threads", "runs", "crons", "store")
 SHOWN_TESTS = 2
+# What a test sends: a keyword, or the key of a body, of a query or of headers.
+WORD = re.compile(r"\b([a-z_]+)=|[\"']([A-Za-z_-]+)[\"']\s*:")
+
+# Served beside the API: pages, and what does not exist.
+NO_PROTOCOL = frozenset({"unmatched", "/", "/docs", "/openapi.json"})
 
 # Ours, beyond the Agent Server API: listed apart.
 OWN_TAGS = frozenset({"reviews", "signals", "links", "console", "people", "health"})
@@ -89,6 +94,10 @@ def document(record: Mapping[str, Any]) -> Iterator[str]:
     yield ""
     yield from operations_table(openapi, served, own=False)
     yield ""
+    yield "## Other protocols"
+    yield ""
+    yield from other_protocols(openapi, served)
+    yield ""
     yield "## Operations beyond it"
     yield ""
     yield from operations_table(openapi, served, own=True)
@@ -99,6 +108,10 @@ def document(record: Mapping[str, Any]) -> Iterator[str]:
     yield "listed is refused too. The tests are those that send it."
     yield ""
     yield from fields_table(openapi)
+    yield ""
+    yield "## Parameters of requests"
+    yield ""
+    yield from parameters_table(openapi)
     yield ""
     yield "## Client methods"
     yield ""
@@ -165,11 +178,48 @@ def operations_table(
             if bool(OWN_TAGS & set(operation.get("tags", ()))) is not own:
                 continue
             tests = served.get((method.upper(), path), [])
-            summary = str(operation.get("description", "")).split("\n")[0]
+            summary = f"{operation['summary']}."
             yield (
                 f"| `{method.upper()} {path}` | {_cell(summary)} | {len(tests) or 'none yet'} |"
                 f" {_tests(tests)} |"
             )
+
+
+def other_protocols(
+    openapi: Mapping[str, Any], served: Mapping[tuple[str, str], Sequence[str]]
+) -> Iterator[str]:
+    """Yield the addresses that the OpenAPI document leaves to their own protocols."""
+    yield "| address | tests | for example |"
+    yield "|---|---|---|"
+    for (method, path), tests in sorted(served.items(), key=lambda entry: entry[0][1]):
+        if method.lower() not in openapi["paths"].get(path, {}) and path not in NO_PROTOCOL:
+            yield f"| `{method} {path}` | {len(tests)} | {_tests(tests)} |"
+    yield ""
+    yield "Protocol v2 is spoken over `POST /threads/{thread_id}/commands`, over"
+    yield "`POST /threads/{thread_id}/stream/events` and over a WebSocket at the latter's path. Its"
+    yield "command `input.inject` is answered with the error `not_supported`: LangGraph takes no"
+    yield "message into a run that is under way. `run.start` with `enqueue` has its turn after it."
+
+
+def parameters_table(openapi: Mapping[str, Any]) -> Iterator[str]:
+    """Yield what the operations take beside their bodies."""
+    operations: dict[tuple[str, str], list[str]] = defaultdict(list)
+    notes: dict[tuple[str, str], str] = {}
+    for path, item in sorted(openapi["paths"].items()):
+        for method, operation in item.items():
+            for one in operation.get("parameters", ()):
+                if one["in"] != "path":
+                    place = (one["name"], one["in"])
+                    operations[place].append(f"`{method.upper()} {path}`")
+                    notes[place] = notes.get(place) or one.get("description", "")
+    sent = sent_words()
+    yield "| parameter | in | note | of | tests |"
+    yield "|---|---|---|---|---|"
+    for (name, where), places in sorted(operations.items()):
+        yield (
+            f"| `{name}` | {where} | {_cell(notes[name, where])} | {', '.join(places)} |"
+            f" {_tests(sent.get(name) or sent.get(name.lower().replace('-', '_'), []))} |"
+        )
 
 
 def fields_table(openapi: Mapping[str, Any]) -> Iterator[str]:
@@ -245,7 +295,7 @@ def sent_words() -> dict[str, list[str]]:
     words: dict[str, list[str]] = defaultdict(list)
     for suite in FIELD_SUITES:
         for name, source in functions(PROJECT / suite).items():
-            for word in sorted(set(re.findall(r"\b([a-z_]+)=|[\"']([a-z_]+)[\"']\s*:", source))):
+            for word in sorted(set(re.findall(WORD, source))):
                 words[word[0] or word[1]].append(name)
     refused = (PROJECT / "tests/integration/test_api_routes_runs.py").read_text()
     for field in re.findall(r"^        \(\"(\w+)\", ", refused, re.MULTILINE):

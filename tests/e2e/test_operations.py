@@ -108,6 +108,18 @@ def test_a_run_stops_after_a_node(http, thread_id):
     assert http.get(f"/threads/{thread_id}/state").json()["next"] == ["review"]
 
 
+def test_a_run_is_cancelled_when_a_client_leaves_that_joined_it_so(http, thread_id):
+    body = {"assistant_id": "talk", "input": said(seconds=60)}
+    run = http.post(f"/threads/{thread_id}/runs", json=body).json()
+    path = f"/threads/{thread_id}/runs/{run['run_id']}"
+
+    with http.stream("GET", f"{path}/stream", params={"cancel_on_disconnect": True}) as joined:
+        assert joined.is_success
+    http.get(f"{path}/join")
+
+    assert http.get(path).json()["status"] == "interrupted"
+
+
 def test_the_deprecated_way_to_ask_for_durability_is_accepted(http, thread_id):
     body = {"assistant_id": "echo", "input": {}, "checkpoint_during": False}
 
