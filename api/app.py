@@ -19,6 +19,7 @@ from api.custom_app import mounted_custom_app
 from api.extras import extra_routers, opened_extras
 from api.metrics import RequestMetrics
 from api.middleware import KnownHosts, SameOrigin, SecurityHeaders
+from api.openapi import complete_document
 from api.reference import add_reference
 from api.routes import (
     assistants,
@@ -129,6 +130,7 @@ def create_app(settings: Settings, *, database_url: str) -> FastAPI:
                 app.include_router(router)
     for router in extra_routers(project.http):
         app.include_router(router)
+    complete_document(app, project.auth.openapi if project.auth else None)
     app.mount("/console/static", StaticFiles(directory=STATIC), name="console-static")
     cors = project.http.cors or Cors()
     origins = settings.cors_origins or tuple(cors.allow_origins)

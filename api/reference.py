@@ -82,7 +82,7 @@ def _operation(
         method=method.upper(),
         path=path,
         summary=described.get("summary", ""),
-        description=described.get("description", ""),
+        description=described.get("description", "").partition("\n\n")[2],
         given=(*given, *_fields(document, body.get("schema", {}))),
     )
 

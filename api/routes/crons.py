@@ -45,7 +45,9 @@ async def create_thread_cron(
     """Make a schedule whose runs go to one thread."""
     if body.on_run_completed is not None:
         raise InvalidValueError(
-            "/on_run_completed", "absent, for the runs keep the thread they go to"
+            "/on_run_completed",
+            "absent, for the runs keep the thread they go to",
+            body.on_run_completed,
         )
 
     async def make(connection: Connection) -> CronView:

@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
+from pydantic import WithJsonSchema
 
 from api.dependencies import ActorDependency, EngineDependency
 from api.idempotency import OnceDependency
@@ -35,6 +36,7 @@ ANSWER: dict[int | str, dict[str, Any]] = {
     }
 }
 
+RunField = Annotated[str, WithJsonSchema({"type": "string", "enum": sorted(RunView.model_fields)})]
 Namespaces = Annotated[
     list[str] | None,
     Query(description='Show only these subgraphs; "" is the root graph.'),
@@ -86,7 +88,7 @@ async def list_runs(
     limit: QueryLimit = 10,
     offset: QueryOffset = 0,
     status: ApiRunStatus | None = None,
-    select: Annotated[list[str] | None, Query(description="Fields to answer with.")] = None,
+    select: Annotated[list[RunField] | None, Query(description="Fields to answer with.")] = None,
 ) -> list[dict[str, Any]]:
     """List the runs of a thread, newest first."""
     await engine.threads.get(thread_id)

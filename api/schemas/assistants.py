@@ -5,7 +5,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from api.schemas.common import Limit, Metadata, Name, Offset, SortOrder, Strict, Uuid, View
+from api.schemas.common import (
+    WHOLE,
+    Limit,
+    Metadata,
+    Name,
+    Offset,
+    SortOrder,
+    Strict,
+    Uuid,
+    View,
+    examples,
+)
 from api.schemas.runs import RunConfig
 
 AssistantField = Literal[
@@ -82,6 +93,8 @@ class AssistantPatch(Strict):
 class AssistantCount(Strict):
     """Which assistants to count."""
 
+    model_config = examples({"metadata": {"team": "billing"}})
+
     metadata: Metadata | None = Field(None, description="Their metadata contains this.")
     graph_id: Name | None = None
     name: Name | None = Field(None, description="Their name contains this, whatever the case.")
@@ -105,6 +118,8 @@ class AssistantSearch(AssistantCount):
 class AssistantVersionSearch(Strict):
     """Which versions to list."""
 
+    model_config = examples({"limit": 10})
+
     metadata: Metadata | None = None
     limit: Limit = 10
     offset: Offset = 0
@@ -115,7 +130,7 @@ class AssistantLatest(Strict):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"version": 1}]})
 
-    version: Annotated[int, Field(strict=True, ge=1, le=2**31 - 1)]
+    version: Annotated[int, Field(strict=True, ge=1, le=2**31 - 1), WHOLE]
 
 
 class GraphSchemas(View):

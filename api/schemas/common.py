@@ -7,12 +7,19 @@ from fastapi import Path
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
     WithJsonSchema,
     create_model,
 )
+from pydantic.config import JsonDict
+
+# Pieces of JSON Schemas and of their examples.
+NULL: JsonDict = {"type": "null"}
+STATED: JsonDict = {"not": NULL}
+THREAD_ID = "8f14e45f-ceea-4c67-a1b2-0d3403f7e9ca"
 
 MAX_LIMIT = 1_000
 MAX_OFFSET = 2**31 - 1
@@ -44,11 +51,21 @@ Uuid = Annotated[
     WithJsonSchema({"type": "string", "format": "uuid"}),
 ]
 PathUuid = Annotated[Uuid, Path(description="A UUID.")]
+
+
+def _whole(value: Any) -> Any:
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+# In a body there are types: text or a truth value is no number there; `10.0` is a whole one.
+# WHOLE comes last, so that JSON Schemas keep the bounds: `Annotated[int, Field(…), WHOLE]`.
+WHOLE = BeforeValidator(_whole)
 QueryLimit = Annotated[int, Field(ge=1, le=MAX_LIMIT, description="At most so many.")]
 QueryOffset = Annotated[int, Field(ge=0, le=MAX_OFFSET, description="Skip so many.")]
-# In a body there are types: text or a truth value is no number there.
-Limit = Annotated[QueryLimit, Field(strict=True)]
-Offset = Annotated[QueryOffset, Field(strict=True)]
+Limit = Annotated[
+    int, Field(strict=True, ge=1, le=MAX_LIMIT, description="At most so many."), WHOLE
+]
+Offset = Annotated[int, Field(strict=True, ge=0, le=MAX_OFFSET, description="Skip so many."), WHOLE]
 SortOrder = Literal["asc", "desc"]
 Metadata = dict[str, Any]
 
@@ -63,6 +80,11 @@ class View(BaseModel):
     """An answer's part."""
 
     model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+def examples(*bodies: JsonDict) -> ConfigDict:
+    """Return the configuration of a request's part that shows what it looks like."""
+    return ConfigDict(extra="forbid", json_schema_extra={"examples": [*bodies]})
 
 
 def selectable(view: type[View]) -> type[View]:

@@ -5,7 +5,17 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AwareDatetime, ConfigDict, Field, StrictBool
 
-from api.schemas.common import Limit, Metadata, Name, Offset, SortOrder, Strict, Uuid, View
+from api.schemas.common import (
+    Limit,
+    Metadata,
+    Name,
+    Offset,
+    SortOrder,
+    Strict,
+    Uuid,
+    View,
+    examples,
+)
 from api.schemas.runs import ApiStreamMode, Nodes, RunConfig
 from engine.crons import Cron, CronChange
 from engine.runs.run import MultitaskStrategy
@@ -134,6 +144,8 @@ class CronCreate(CronPatch):
 
 class CronCount(Strict):
     """Which schedules to count."""
+
+    model_config = examples({"enabled": True})
 
     assistant_id: Name | None = None
     thread_id: Uuid | None = None

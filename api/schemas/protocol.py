@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
-from api.schemas.common import Name, Strict, Uuid
+from api.schemas.common import WHOLE, Name, Strict, Uuid, examples
 from api.schemas.runs import RunConfig, SendCommand
 from engine.protocol_v2 import CHANNELS, CUSTOM_PREFIX
 from engine.runs.run import MultitaskStrategy
@@ -45,7 +45,7 @@ class Command(BaseModel):
         },
     )
 
-    id: Annotated[int, Field(strict=True, ge=0)]
+    id: Annotated[int, Field(strict=True, ge=0), WHOLE]
     method: Annotated[str, Field(min_length=1, max_length=100)]
     params: dict[str, Any] = Field(default_factory=dict)
 
@@ -114,7 +114,7 @@ class ListCheckpoints(Strict):
     """`state.listCheckpoints`, newest first."""
 
     namespace: Namespace = Field(default_factory=list)
-    limit: Annotated[int, Field(strict=True, ge=1, le=MAX_HISTORY)] = 10
+    limit: Annotated[int, Field(strict=True, ge=1, le=MAX_HISTORY), WHOLE] = 10
     before: Name | None = None
 
 
@@ -129,10 +129,12 @@ class StateFork(Strict):
 class Subscribe(Strict):
     """Which events to see, and from where on."""
 
+    model_config = examples({"channels": ["values", "messages", "lifecycle"], "since": 0})
+
     channels: Annotated[list[str], Field(min_length=1, max_length=MAX_CHANNELS)]
     namespaces: Annotated[list[Namespace], Field(max_length=MAX_NAMESPACES)] | None = None
-    depth: Annotated[int, Field(strict=True, ge=0)] | None = None
-    since: Annotated[int, Field(strict=True, ge=0)] | None = None
+    depth: Annotated[int, Field(strict=True, ge=0), WHOLE] | None = None
+    since: Annotated[int, Field(strict=True, ge=0), WHOLE] | None = None
 
     @property
     def unknown_channels(self) -> list[str]:

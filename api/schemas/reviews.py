@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
 
-from api.schemas.common import Strict
+from api.schemas.common import NULL, STATED, Strict, examples
 from engine.errors import EngineError, InvalidDecisionError
 from engine.gates.gate import Gate, GateState
 from engine.reviews.ballots import MAX_BULK, Ballot
@@ -54,6 +54,20 @@ class DecisionCreate(Strict):
     What was seen must be named, by `fingerprint` or by the version in `If-Match`: nobody approves
     a proposal that changed meanwhile.
     """
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"type": "approve", "fingerprint": "9c56cc51"},
+                {"type": "reject", "message": "too expensive", "version": 1},
+            ],
+            "oneOf": [
+                {"required": ["type"], "properties": {"type": STATED, "decisions": NULL}},
+                {"required": ["decisions"], "properties": {"decisions": STATED, "type": NULL}},
+            ],
+        },
+    )
 
     type: DecisionType | None = None
     args: dict[str, Any] | None = Field(
@@ -113,6 +127,10 @@ class SeenReview(Strict):
 class BulkDecisionCreate(Strict):
     """One decision about several reviews of one shape, none of high risk."""
 
+    model_config = examples(
+        {"reviews": [{"id": "r-1", "fingerprint": "9c56cc51"}], "type": "approve"}
+    )
+
     reviews: Annotated[list[SeenReview], Field(min_length=1, max_length=MAX_BULK)]
     type: Literal["approve", "reject", "respond"]
     message: Words | None = None
@@ -136,15 +154,21 @@ class BulkDecisionCreate(Strict):
 class ClaimCreate(Strict):
     """How long a review is taken for."""
 
+    model_config = examples({"lease_seconds": 600})
+
     lease_seconds: Annotated[float, Field(gt=0, le=8 * 3600)] = 600.0
 
 
 class Nothing(Strict):
     """A request without fields."""
 
+    model_config = examples({})
+
 
 class DelegationCreate(Strict):
     """Who is asked instead."""
+
+    model_config = examples({"to": ["carla"], "reason": "over my limit"})
 
     to: Annotated[list[Name], Field(min_length=1, max_length=100)]
     reason: Words = ""
@@ -153,12 +177,16 @@ class DelegationCreate(Strict):
 class CommentCreate(Strict):
     """Something to say about a review."""
 
+    model_config = examples({"body": "the supplier has changed its address", "audience": "agent"})
+
     body: Annotated[str, Field(min_length=1, max_length=MAX_COMMENT_LENGTH)]
     audience: Literal["agent", "internal"] = "internal"
 
 
 class SnoozeCreate(Strict):
     """Until when a review is put off; null brings it back."""
+
+    model_config = examples({"until": "2027-01-04T09:00:00+01:00"})
 
     until: datetime | None
 
@@ -172,11 +200,15 @@ class SnoozeCreate(Strict):
 class ExtensionCreate(Strict):
     """By how much the deadlines move."""
 
+    model_config = examples({"seconds": 3600})
+
     seconds: Annotated[float, Field(gt=0, le=90 * 86_400)]
 
 
 class AbsencePut(Strict):
     """Who stands in, and from when to when."""
+
+    model_config = examples({"delegate": "ben", "ends_at": "2027-01-04T09:00:00+01:00"})
 
     delegate: Name
     starts_at: datetime | None = Field(default=None, description="Null for now.")
@@ -192,6 +224,8 @@ class AbsencePut(Strict):
 class SignalCreate(Strict):
     """An event from outside."""
 
+    model_config = examples({"payload": {"paid": True}, "id": "evt-1"})
+
     payload: Any = None
     id: Name | None = Field(
         default=None, description="The sender's own id; the same event sent again is absorbed."
@@ -200,6 +234,8 @@ class SignalCreate(Strict):
 
 class LinkDecision(Strict):
     """A decision by a link."""
+
+    model_config = examples({"type": "approve"})
 
     type: Literal["approve", "reject", "respond"]
     message: Words | None = None

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, model_validator
 
-from api.schemas.common import Name, Strict, Uuid
+from api.schemas.common import NULL, STATED, THREAD_ID, WHOLE, Name, Strict, Uuid
 from engine.errors import InvalidValueError
 from engine.runs.request import RunRequest
 from engine.runs.run import AUTH_PREFIX, MultitaskStrategy, Run, RunStatus
@@ -30,6 +30,7 @@ Nodes = Literal["*"] | list[str]
 
 MAX_AFTER_SECONDS = 365 * 86_400
 MAX_RECURSION_LIMIT = 10_000
+MAX_CONCURRENCY = 10_000
 
 # A run that stopped at a gate has done its work: its answer is a run of its own. The API's
 # "interrupted" is a run that somebody cancelled.
@@ -52,11 +53,15 @@ class RunConfig(Strict):
     """
 
     tags: list[str] | None = None
-    recursion_limit: Annotated[int, Field(strict=True, ge=1, le=MAX_RECURSION_LIMIT)] | None = None
+    recursion_limit: (
+        Annotated[int, Field(strict=True, ge=1, le=MAX_RECURSION_LIMIT), WHOLE] | None
+    ) = None
     configurable: dict[str, Any] | None = None
     metadata: dict[str, Any] | None = None
     run_name: str | None = None
-    max_concurrency: Annotated[int, Field(strict=True, ge=1)] | None = None
+    max_concurrency: Annotated[int, Field(strict=True, ge=1, le=MAX_CONCURRENCY), WHOLE] | None = (
+        None
+    )
 
     @model_validator(mode="after")
     def _no_internal_keys(self) -> Self:
@@ -288,6 +293,20 @@ class Cancelled(BaseModel):
 
 class CancelMany(Strict):
     """Which runs to cancel: those of a status, or the named ones of a thread."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"thread_id": THREAD_ID, "status": "pending"}],
+            "oneOf": [
+                {"required": ["status"], "properties": {"status": STATED, "run_ids": NULL}},
+                {
+                    "required": ["thread_id", "run_ids"],
+                    "properties": {"thread_id": STATED, "run_ids": STATED, "status": NULL},
+                },
+            ],
+        },
+    )
 
     thread_id: Uuid | None = None
     run_ids: Annotated[list[Uuid], Field(max_length=1000)] | None = None

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field, StrictBool, StringConstraints
 
-from api.schemas.common import Limit, Name, Offset, Strict, View
+from api.schemas.common import WHOLE, Limit, Name, Offset, Strict, View
 from api.schemas.threads import Minutes
 
 # Periods part the labels in a query.
@@ -102,6 +102,6 @@ class NamespaceSearch(Strict):
 
     prefix: Prefix | None = None
     suffix: Prefix | None = None
-    max_depth: Annotated[int, Field(strict=True, ge=1, le=50)] | None = None
+    max_depth: Annotated[int, Field(strict=True, ge=1, le=50), WHOLE] | None = None
     limit: Limit = 100
     offset: Offset = 0

@@ -12,7 +12,20 @@ from pydantic import (
     model_validator,
 )
 
-from api.schemas.common import Limit, Metadata, Name, Offset, SortOrder, Strict, Uuid, View
+from api.schemas.common import (
+    NULL,
+    THREAD_ID,
+    WHOLE,
+    Limit,
+    Metadata,
+    Name,
+    Offset,
+    SortOrder,
+    Strict,
+    Uuid,
+    View,
+    examples,
+)
 from api.schemas.runs import Command
 from engine.thread import Thread, Ttl
 from engine.thread_state import MAX_HISTORY, MAX_SUPERSTEPS, Place
@@ -164,6 +177,8 @@ class ThreadPatch(Strict):
 class ThreadCount(Strict):
     """Which threads to count."""
 
+    model_config = examples({"status": "interrupted"})
+
     metadata: Metadata | None = Field(None, description="Their metadata contains this.")
     values: dict[str, Any] | None = Field(None, description="Their state contains this.")
     status: ThreadStatus | None = None
@@ -198,12 +213,16 @@ class ThreadPrune(Strict):
         json_schema_extra={
             "examples": [
                 {
-                    "thread_ids": ["8f14e45f-ceea-4c67-a1b2-0d3403f7e9ca"],
+                    "thread_ids": [THREAD_ID],
                     "strategy": "window",
                     "keep": 5,
                     "dry_run": True,
                 }
-            ]
+            ],
+            "anyOf": [
+                {"required": ["strategy"], "properties": {"strategy": {"const": "window"}}},
+                {"properties": {"keep": NULL}},
+            ],
         },
     )
 
@@ -212,7 +231,7 @@ class ThreadPrune(Strict):
         "delete",
         description="The whole thread; all but its newest checkpoint; all but its newest `keep`.",
     )
-    keep: Annotated[int, Field(strict=True, ge=1, le=100_000)] | None = Field(
+    keep: Annotated[int, Field(strict=True, ge=1, le=100_000), WHOLE] | None = Field(
         None, description="Checkpoints that stay, for `window`; 20."
     )
     dry_run: StrictBool = Field(False, description="Count what would go and remove nothing.")
@@ -300,6 +319,8 @@ class StateRead(Strict):
 class StatePatch(Strict):
     """Metadata to merge."""
 
+    model_config = examples({"metadata": {"team": "billing"}})
+
     metadata: Metadata
 
 
@@ -327,7 +348,7 @@ class HistoryRead(Strict):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"limit": 10}]})
 
-    limit: Annotated[int, Field(strict=True, ge=1, le=MAX_HISTORY)] = 10
+    limit: Annotated[int, Field(strict=True, ge=1, le=MAX_HISTORY), WHOLE] = 10
     before: Name | CheckpointBody | None = Field(None, description="Only older states.")
     metadata: Metadata | None = Field(None, description="Only checkpoints with this metadata.")
     checkpoint: CheckpointBody | None = Field(None, description="A subgraph's namespace.")
