@@ -35,16 +35,26 @@ PARTS = 20
 
 POSITIONS = st.integers(min_value=0, max_value=11)
 WINDOWS = st.integers(min_value=1, max_value=6)
-# Behind a run, LangGraph saves a barrier's set while the next step already adds to it
-# (`NamedBarrierValue.checkpoint` returns the set itself): two unpruned threads differ at random.
+# LangGraph's own chances, by which two unpruned threads differ: behind a run, a barrier's set is
+# saved while the next step already adds to it (`NamedBarrierValue.checkpoint` returns the set
+# itself); at the end of a run that saves only then, one of several questions may be missed.
+BY_CHANCE = {("barrier", "async"), ("parallel_gates", "exit")}
 BEGINNINGS = st.sampled_from(
     [
         (name, durability)
         for name in sorted(SHAPES)
         for durability in DURABILITIES
-        if (name, durability) != ("barrier", "async")
+        if (name, durability) not in BY_CHANCE
     ]
 )
+# A step that fails does not wait for what others of it have written ("cannot schedule new futures
+# after shutdown"): whether those run again is chance too. The zoo's clones share one outcome.
+BESIDE_OTHERS = {
+    "barrier": {"left", "right"},
+    "failed_and_retried": {"flaky", "sibling"},
+    "fan_out": {"work"},
+    "parallel_gates": {"question", "sibling"},
+}
 
 
 class KilledError(Exception):
@@ -151,7 +161,8 @@ class Threads(RuleBasedStateMachine):
     @rule(data=st.data())
     def fail_and_retry(self, data: st.DataObject) -> None:
         self.turn += 1
-        nodes = sorted(node for node in self.live.graph.nodes if node != "__start__")
+        spared = {"__start__", *BESIDE_OTHERS.get(self.shape.name, ())}
+        nodes = sorted(set(self.live.graph.nodes) - spared)
         name = data.draw(st.sampled_from([*nodes, "c1", "c2", "i1"]))
 
         def act(driver: Driver, _: Any) -> list[str]:
