@@ -182,7 +182,14 @@ class Bench:
         Checkpointer, writers and launchers are left out: they live as long as the server and work
         off what everybody did before.
         """
-        ticks = sum(_stat(self.postmaster)[15:17])  # cutime, cstime
+        while True:
+            ended = sum(_stat(self.postmaster)[15:17])  # cutime, cstime
+            running = sum(stat[13] + stat[14] for stat in self._backends())
+            # One that ended in between is in neither sum.
+            if ended == sum(_stat(self.postmaster)[15:17]):
+                return (ended + running) / TICKS_PER_SECOND
+
+    def _backends(self) -> Iterator[list[int]]:
         for entry in Path("/proc").iterdir():
             if entry.name.isdigit():
                 try:
@@ -192,8 +199,7 @@ class Bench:
                     continue
                 # A process on its way out has no command line any more, and is not reaped yet.
                 if stat[3] == self.postmaster and ("[local]" in command or not command):
-                    ticks += stat[13] + stat[14]
-        return ticks / TICKS_PER_SECOND
+                    yield stat
 
     @contextmanager
     def measure(self, conninfo: str) -> Iterator[Cost]:
