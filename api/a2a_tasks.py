@@ -5,6 +5,7 @@ began or that a person moved on in the console.
 """
 
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from hashlib import sha256
 from typing import Any, NoReturn
 
 from a2a.helpers import new_data_part
@@ -49,6 +50,7 @@ from api.a2a_updates import Updates, replies_in
 from api.delegation import GIVEN_UP, Delegation, Errand, Stage, answer_of
 from engine.assistants import Assistant
 from engine.errors import EngineError, NotFoundError
+from engine.idempotency import make_call
 from engine.runs.run import Run
 from engine.runtime import Engine
 from engine.thread import ThreadStatus
@@ -238,14 +240,16 @@ class Tasks(RequestHandler):
             raise InvalidParamsError(
                 f"context {message.context_id} is not that of task {message.task_id}"
             )
-        if errand.stage in FINAL:
-            raise UnsupportedOperationError(
-                f"task {message.task_id} has ended; begin another by leaving its id out"
-            )
-        if not errand.questions:
-            raise UnsupportedOperationError(f"task {message.task_id} asks nothing at the moment")
+        call = make_call(
+            key=sha256(message.message_id.encode()).hexdigest(),
+            method="MESSAGE",
+            route=errands.via,
+            path=message.task_id,
+            body=message.SerializeToString(deterministic=True).hex(),
+            caller=errands.actor,
+        )
         try:
-            await errands.answer(message.task_id, _answers(errand, message))
+            await errands.answer(message.task_id, lambda: _answers(errand, message), call=call)
         except EngineError as error:  # the question stays open
             return message.task_id, str(error)
         return message.task_id, None
@@ -369,7 +373,17 @@ def _context_id(errand: Errand) -> str:
 
 
 def _answers(errand: Errand, message: Message) -> dict[str, Any]:
-    """Return answers by interrupt id: as the message names them, or for the only question."""
+    """Return answers by interrupt id: as the message names them, or for the only question.
+
+    Raises:
+        UnsupportedOperationError: nothing is asked.
+    """
+    if errand.stage in FINAL:
+        raise UnsupportedOperationError(
+            f"task {message.task_id} has ended; begin another by leaving its id out"
+        )
+    if not errand.questions:
+        raise UnsupportedOperationError(f"task {message.task_id} asks nothing at the moment")
     data = _data_of(message)
     text = "\n".join(get_text_parts(list(message.parts)))
     by_id = {gate.interrupt_id: gate for gate in errand.questions}

@@ -5,13 +5,14 @@ key, so that a call that is repeated finds its thread instead of making another.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
 from engine.errors import NotFoundError
 from engine.gates.gate import Gate
+from engine.idempotency import Call
 from engine.runs.request import RunRequest
 from engine.runs.run import Run
 from engine.runtime import Engine
@@ -117,17 +118,30 @@ class Delegation:
                 request = self._request(assistant_id, thread_id, input=graph_input)
                 await self.engine.runs.submit(connection, request)
 
-    async def answer(self, thread_id: str, answers: Mapping[str, Any]) -> None:
-        """Answer questions by their interrupt ids.
+    async def answer(
+        self, thread_id: str, answers: Callable[[], Mapping[str, Any]], *, call: Call | None = None
+    ) -> None:
+        """Answer questions by their interrupt ids, once for a call that may be repeated.
+
+        Args:
+            thread_id: the errand's thread.
+            answers: tells what is answered; not asked when the call was heard before, for the
+                questions of then are not those of now.
+            call: what a repetition is known by.
 
         Raises:
             EngineError: see `Gates.accept_resume`; the questions stay open.
         """
         thread = await self.engine.threads.get(thread_id, scope=self.scope)
-        command = {"resume": dict(answers)}
-        await self.engine.runs.create(
-            self._request(str(thread.assistant_id), thread_id, command=command)
-        )
+        async with self.engine.database.transaction() as connection:
+            if call is not None and await self.engine.idempotency.begin(connection, call):
+                return
+            command = {"resume": dict(answers())}
+            run = await self.engine.runs.submit(
+                connection, self._request(str(thread.assistant_id), thread_id, command=command)
+            )
+            if call is not None:
+                await self.engine.idempotency.finish(connection, call, resource_id=run.run_id)
 
     async def give_up(self, thread_id: str) -> None:
         """Stop an errand: its runs are cancelled, its questions withdrawn."""

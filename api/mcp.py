@@ -176,7 +176,7 @@ class _Tools:
         answers = _answers(errand, params.input_responses or {})
         if not answers:
             return errand
-        await errands.answer(thread_id, answers)
+        await errands.answer(thread_id, lambda: answers)
         return await errands.look(thread_id)
 
     def _errands(self, context: Context) -> Delegation:

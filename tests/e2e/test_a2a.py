@@ -154,6 +154,17 @@ async def test_a_message_sent_twice_makes_one_task(talk):
     assert second.id == first.id
 
 
+async def test_an_answer_sent_twice_is_heard_once(talk):
+    asked = await send(talk, message(said(ask=True)))
+    answer = message({"approved": True}, task=asked, key=str(uuid4()))
+
+    first = await send(talk, answer)
+    again = await send(talk, answer)
+
+    assert first.status.state == again.status.state == TaskState.TASK_STATE_COMPLETED
+    assert (again.id, len(again.history)) == (first.id, len(first.history))
+
+
 async def test_a_stream_tells_a_reply_piece_by_piece(streaming):
     told = await stream(streaming, message(said()))
 
