@@ -45,5 +45,5 @@ def major_units(amount: int, currency: str) -> str:
 
 
 def money_text(amount: int, currency: str) -> str:
-    """Return an amount of minor units with its currency: `12.50 EUR`."""
-    return f"{major_units(amount, currency)} {currency}"
+    """Return an amount of minor units for people to read, in groups: `1,234.50 EUR`."""
+    return f"{Decimal(major_units(amount, currency)):,f} {currency}"

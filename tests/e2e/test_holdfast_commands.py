@@ -45,7 +45,7 @@ def test_a_document_is_followed_to_its_review_approved_and_ends_as_an_order(hold
     finished = _ended(holdfast, submitted["thread_id"])
 
     assert submitted["status"] == "waiting"
-    assert "5347.06" in shown
+    assert "5,347.06 EUR" in shown
     assert json.loads(approved.stdout)["state"] == "decided"
     assert finished["state"]["values"]["stage"] == "COMMITTED"
 

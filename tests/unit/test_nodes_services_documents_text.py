@@ -471,7 +471,7 @@ def test_totals_that_do_not_add_up_are_refused():
     assert (error.code, error.field, error.expected) == (
         "wrong_total",
         "total",
-        "3213.00 EUR (tax exclusive + tax)",
+        "3,213.00 EUR (tax exclusive + tax)",
     )
 
 

@@ -208,8 +208,8 @@ def test_wrong_totals_are_refused_with_what_was_expected():
     assert (error.code, error.field, error.expected, error.got) == (
         "wrong_total",
         "cac:LegalMonetaryTotal/cbc:TaxInclusiveAmount",
-        "5347.06 EUR (tax exclusive + tax)",
-        "5437.06 EUR",
+        "5,347.06 EUR (tax exclusive + tax)",
+        "5,437.06 EUR",
     )
 
 

@@ -46,7 +46,8 @@ def test_a_wrong_total_says_what_was_expected_and_what_stands_there(invoice):
         check_invoice(invoice, {"totals.payable": "cbc:PayableAmount"})
 
     assert str(caught.value) == (
-        "cbc:PayableAmount must be 5347.06 EUR (tax inclusive - prepaid + rounding + third party), "
+        "cbc:PayableAmount must be 5,347.06 EUR"
+        " (tax inclusive - prepaid + rounding + third party), "
         "got 0.01 EUR; ask the supplier for a corrected document"
     )
 
@@ -60,7 +61,7 @@ def test_a_total_may_differ_by_one_rounding(invoice):
 def test_a_line_that_is_not_quantity_times_price_is_an_error_under_peppol(invoice):
     invoice["lines"][0]["price"] = "488"
 
-    with pytest.raises(WrongTotalError, match="2928"):
+    with pytest.raises(WrongTotalError, match="2,928"):
         check_invoice(invoice)
 
 
@@ -70,7 +71,7 @@ def test_a_line_that_is_not_quantity_times_price_is_a_doubt_elsewhere(invoice):
 
     (doubt,) = check_invoice(invoice)
 
-    assert "2928.00 EUR" in doubt
+    assert "2,928.00 EUR" in doubt
 
 
 def test_taxable_amounts_that_miss_the_net_total_are_refused(invoice):

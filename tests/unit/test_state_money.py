@@ -24,7 +24,7 @@ def test_an_amount_is_counted_in_the_minor_unit_of_its_currency(value, currency,
     ("amount", "currency", "text"),
     [
         (1250, "EUR", "12.50 EUR"),
-        (1250, "JPY", "1250 JPY"),
+        (1250, "JPY", "1,250 JPY"),
         (-1250, "KWD", "-1.250 KWD"),
         (0, "EUR", "0.00 EUR"),
     ],
