@@ -88,7 +88,7 @@ def test_two_quick_steps_lead_two_reviews_on(desk: Any, console: Any) -> None:
         route.continue_()
 
     expect(title_of(page)).to_have_text("Quick three")
-    page.wait_for_load_state("networkidle")
+    settled(page)
     expect(title_of(page)).to_have_text("Quick three")
 
 
