@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from checkpoint_pruner.arguments import (
     EXIT_CODES,
@@ -56,7 +57,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
     command: Callable[[argparse.Namespace], int] = parsed.command
     try:
+        conninfo_to_dict(parsed.database_url)
+    except psycopg.ProgrammingError:
+        # What libpq says of it quotes the text, and with that perhaps the password.
+        return _fail(
+            "the database URL cannot be read; write postgresql://user:password@host:port/name, "
+            "special characters as %20 and the like",
+            EXIT_USAGE,
+        )
+    try:
         return command(parsed)
+    except psycopg.errors.InsufficientPrivilege as error:
+        return _fail(f"{str(error).strip()}; the README lists the rights a role needs", EXIT_FAILED)
     except (PrunerError, psycopg.Error, OSError) as error:
         return _fail(error, exit_code(error))
     except KeyboardInterrupt:

@@ -4,7 +4,7 @@ from typing import Any
 
 import psycopg
 
-from checkpoint_pruner.errors import SchemaDriftError
+from checkpoint_pruner.errors import NoCheckpointTablesError, SchemaDriftError
 from checkpoint_pruner.statements import statement
 
 KNOWN_MIGRATIONS = frozenset({9})
@@ -46,12 +46,15 @@ def check_schema(connection: psycopg.Connection[Any]) -> None:
     """Compare the tables in the search path with the known ones.
 
     Raises:
+        NoCheckpointTablesError: There are none.
         SchemaDriftError: A table, a column, a type or the migration version is not known.
     """
     found: dict[str, list[tuple[str, str]]] = {table: [] for table in KNOWN_COLUMNS}
     rows = connection.execute(statement("read_schema"), {"tables": list(KNOWN_COLUMNS)})
     for table, column, kind in rows:
         found[table].append((column, kind))
+    if not any(found.values()):
+        raise NoCheckpointTablesError
     differences = [
         difference
         for table, columns in KNOWN_COLUMNS.items()

@@ -38,6 +38,18 @@ class SchemaDriftError(PrunerError):
         )
 
 
+class NoCheckpointTablesError(SchemaDriftError):
+    """The database has no LangGraph checkpoint tables on the role's search path."""
+
+    def __init__(self) -> None:
+        self.differences = ("table checkpoints does not exist",)
+        Exception.__init__(
+            self,
+            "table checkpoints does not exist on the search path, nor do LangGraph's others; "
+            "name the database, or with options=-csearch_path=... the schema, that holds them",
+        )
+
+
 class ConfirmationRequiredError(PrunerError):
     """A command that locks the tables was not confirmed."""
 

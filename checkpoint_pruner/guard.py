@@ -12,7 +12,7 @@ import psycopg
 from psycopg import Connection, sql
 
 from checkpoint_pruner.drift import check_schema
-from checkpoint_pruner.errors import CheckpointPrunedError, SchemaDriftError
+from checkpoint_pruner.errors import CheckpointPrunedError, NoCheckpointTablesError
 from checkpoint_pruner.statements import statement
 
 SQLSTATE = "LG409"
@@ -44,7 +44,7 @@ def guard_status(conninfo: str) -> GuardStatus:
     """Tell whether the guard is installed.
 
     Raises:
-        SchemaDriftError: There are no checkpoint tables in the search path.
+        NoCheckpointTablesError: There are no checkpoint tables in the search path.
     """
     with psycopg.connect(conninfo, autocommit=True) as connection:
         return _status(connection)
@@ -91,5 +91,5 @@ def _carry_out(conninfo: str, names: tuple[str, ...]) -> GuardStatus:
 def _status(connection: Connection[Any]) -> GuardStatus:
     row = connection.execute(statement("read_guard")).fetchone()
     if row is None:
-        raise SchemaDriftError(["table checkpoints does not exist"])
+        raise NoCheckpointTablesError
     return GuardStatus(schema=row[0], installed=row[1], enabled=row[2])

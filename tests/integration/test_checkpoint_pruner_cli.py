@@ -84,6 +84,23 @@ def test_an_unknown_schema_has_its_own_exit_code(
     assert "table checkpoints does not exist" in capsys.readouterr().err
 
 
+def test_a_database_without_checkpoint_tables_is_not_told_to_upgrade(
+    empty_database: str, capsys: pytest.CaptureFixture[str]
+):
+    main(["inspect", "--database-url", empty_database])
+
+    assert "name the database" in capsys.readouterr().err
+
+
+def test_a_url_that_cannot_be_read_is_a_usage_error_and_is_not_repeated(
+    capsys: pytest.CaptureFixture[str],
+):
+    code = main(["sweep", "--database-url", "postgresql://u:se cret@h/app"])
+
+    assert code == 2
+    assert "cret" not in capsys.readouterr().err
+
+
 def test_a_thread_that_could_not_be_worked_on_has_its_own_exit_code(
     checkpoint_database: str, capsys: pytest.CaptureFixture[str]
 ):
