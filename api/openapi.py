@@ -23,7 +23,8 @@ def complete_document(app: FastAPI, security: Mapping[str, Any] | None) -> None:
         document = made()
         for item in document["paths"].values():
             for operation in item.values():
-                operation["summary"] = first_sentence(operation["description"])
+                if "description" in operation:
+                    operation["summary"] = first_sentence(operation["description"])
         if security:
             schemes = document.setdefault("components", {}).setdefault(SECURITY_SCHEMES, {})
             schemes.update(security.get(SECURITY_SCHEMES, {}))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from jsonschema import Draft202012Validator
 
 # `HOLDFAST_OPENAPI_EXAMPLES=200` for the long form.
 EXAMPLES = os.environ.get("HOLDFAST_OPENAPI_EXAMPLES", "6")
@@ -28,8 +29,11 @@ CHECKS = ",".join(
         "ensure_resource_availability",
     )
 )
+# What was seen is named in the body or in `If-Match`: no schema of a body can say that.
+NAMED_IN_A_HEADER = "/reviews/{review_id}/decision"
 DEADLINE_SECONDS = 280
-GRAPHS = Path(__file__).parents[1] / "graphs" / "langgraph.json"
+PROJECT = Path(__file__).parents[2]
+GRAPHS = PROJECT / "tests" / "graphs" / "langgraph.json"
 
 
 @pytest.fixture(scope="module")
@@ -38,28 +42,50 @@ def fuzzed_server(start_server):
     return start_server(config=GRAPHS)
 
 
-def test_every_operation_answers_as_documented(fuzzed_server, tmp_path):
-    schemathesis = Path(sysconfig.get_path("scripts")) / "schemathesis"
+@pytest.fixture
+def schemathesis(fuzzed_server, tmp_path):
+    """Return a runner of schemathesis against the server."""
 
-    done = subprocess.run(
-        [
-            schemathesis,
-            "run",
-            f"{fuzzed_server.url}/openapi.json",
-            f"--checks={CHECKS}",
-            f"--max-examples={EXAMPLES}",
-            f"--seed={SEED}",
-            f"--exclude-path-regex={ENDLESS}",
-            "--phases=fuzzing",
-            "--request-timeout=60",
-            "--generation-database=none",
-            "--no-color",
-        ],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=DEADLINE_SECONDS,
-        check=False,
+    def run(*options: str, config: str = "") -> subprocess.CompletedProcess[str]:
+        (tmp_path / "schemathesis.toml").write_text(config)
+        return subprocess.run(
+            [
+                Path(sysconfig.get_path("scripts")) / "schemathesis",
+                "run",
+                f"{fuzzed_server.url}/openapi.json",
+                f"--seed={SEED}",
+                f"--exclude-path-regex={ENDLESS}",
+                "--phases=fuzzing",
+                "--request-timeout=60",
+                "--generation-database=none",
+                "--no-color",
+                *options,
+            ],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(PROJECT)},
+            capture_output=True,
+            text=True,
+            timeout=DEADLINE_SECONDS,
+            check=False,
+        )
+
+    return run
+
+
+def test_every_operation_answers_as_documented(schemathesis):
+    done = schemathesis(f"--checks={CHECKS}", f"--max-examples={EXAMPLES}")
+
+    assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-1000:]
+
+
+@pytest.mark.long
+def test_what_fits_the_document_is_taken(schemathesis):
+    done = schemathesis(
+        "--checks=positive_data_acceptance",
+        "--mode=positive",
+        f"--max-examples={max(int(EXAMPLES) // 2, 1)}",
+        f"--exclude-path={NAMED_IN_A_HEADER}",
+        config='hooks = "tests.e2e.openapi_rules"',
     )
 
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-1000:]
@@ -87,6 +113,47 @@ def test_every_operation_is_described(document):
     ]
 
     assert bare == []
+
+
+def test_every_operation_is_summed_up_in_its_own_words(document):
+    summaries = [operation["summary"] for _, _, operation in operations(document)]
+
+    assert [summary for summary in summaries if " " not in summary] == []
+    assert sorted(summaries) == sorted(set(summaries))
+
+
+def test_every_body_has_an_example(document):
+    bodies = [
+        (f"{method} {path}", operation["requestBody"]["content"]["application/json"]["schema"])
+        for method, path, operation in operations(document)
+        if "application/json" in operation.get("requestBody", {}).get("content", {})
+    ]
+
+    assert [name for name, schema in bodies if not examples(document, schema)] == []
+
+
+def examples(document: dict, schema: dict) -> list:
+    """Return the examples of a schema, or of what it is made of."""
+    if "$ref" in schema:
+        schema = document["components"]["schemas"][schema["$ref"].rpartition("/")[2]]
+    parts = [*schema.get("anyOf", ()), *([schema["items"]] if "items" in schema else ())]
+    return [
+        *schema.get("examples", ()),
+        *(found for part in parts for found in examples(document, part)),
+    ]
+
+
+def test_every_example_fits_its_body(document):
+    unfit = [
+        (name, error.message)
+        for name, schema in document["components"]["schemas"].items()
+        for example in schema.get("examples", ())
+        for error in Draft202012Validator(
+            {**schema, "components": document["components"]}
+        ).iter_errors(example)
+    ]
+
+    assert unfit == []
 
 
 def test_every_operation_that_takes_input_documents_how_it_refuses(document):
