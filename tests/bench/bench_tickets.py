@@ -29,7 +29,7 @@ async def accept_and_end(
         await connection.execute("SELECT 1")
         if dispatcher is not None:
             # With a lock of its own, so that an index finds it: the cheapest way to withdraw it.
-            task = dispatcher._app.configure_task(  # noqa: SLF001 - the port withdraws no tickets
+            task = dispatcher._app.configure_task(
                 TASK, queue=QUEUE, connection=connection, queueing_lock=thread_id
             )
             await task.defer_async(thread_id=thread_id)
