@@ -129,9 +129,9 @@ LONG = Size(
     dirty=100,
     steady_threads=1_000,
     cycles=50,
-    cycle_seconds=6.0,
+    cycle_seconds=5.0,
     writer_seconds=15.0,
-    lengths=((9_000, 20), (4_500, 40), (1_800, 100), (450, 400)),
+    lengths=((4_500, 20), (2_250, 40), (900, 100), (225, 400)),
 )
 
 
