@@ -53,6 +53,11 @@ def recent(old: list[Any], new: list[Any]) -> list[Any]:
     return [*old, *new][-6:]
 
 
+def lately(old: list[Any], new: list[Any]) -> list[Any]:
+    """Add, up to a bound that no story reaches: what a child with memory hands through doubles."""
+    return [*old, *new][-64:]
+
+
 class State(TypedDict, total=False):
     log: Log
     doc: dict[str, Any]
@@ -373,7 +378,7 @@ def parallel_gates(saver: BaseCheckpointSaver) -> Any:
 
 class Child(TypedDict, total=False):
     said: Annotated[list[Any], recent]
-    memory: Log
+    memory: Annotated[list[Any], lately]
     n: int
 
 
