@@ -1,7 +1,7 @@
 """The engine's way to Postgres: one pool, short transactions, SQL from files."""
 
 import select
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -76,6 +76,23 @@ class Database:
             return False
         callbacks.append(callback)
         return True
+
+    async def delete_in_batches(
+        self, name: str, parameters: Mapping[str, Any], *, limit: int
+    ) -> int:
+        """Execute a deleting statement with a `limit` until it finds less; returns the rows gone.
+
+        Each batch is a transaction of its own, so that no lock is held for long.
+        """
+        removed = 0
+        while True:
+            async with self.transaction() as connection:
+                cursor = await connection.execute(
+                    statement(name), {"tenant": self.tenant, **parameters, "limit": limit}
+                )
+            removed += cursor.rowcount
+            if cursor.rowcount < limit:
+                return removed
 
     async def connect(self, *, application_name: str) -> Connection:
         """Open a connection of its own, autocommit, outside the pool; the caller closes it."""

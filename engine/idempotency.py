@@ -151,20 +151,9 @@ class Idempotency:
 
     async def tidy(self) -> int:
         """Forget keys whose time is over; returns how many."""
-        removed = 0
-        while True:
-            async with self.database.transaction() as connection:
-                cursor = await connection.execute(
-                    statement("delete_old_idempotency_keys"),
-                    {
-                        "tenant": self.database.tenant,
-                        "kept_days": KEPT_DAYS,
-                        "limit": TIDY_BATCH,
-                    },
-                )
-            removed += cursor.rowcount
-            if cursor.rowcount < TIDY_BATCH:
-                return removed
+        return await self.database.delete_in_batches(
+            "delete_old_idempotency_keys", {"kept_days": KEPT_DAYS}, limit=TIDY_BATCH
+        )
 
     def _parameters(self, call: Call) -> dict[str, Any]:
         return {

@@ -160,20 +160,9 @@ class Outbox:
 
     async def tidy(self) -> int:
         """Forget messages delivered more than `KEPT_DAYS` ago; returns how many."""
-        removed = 0
-        while True:
-            async with self.database.transaction() as connection:
-                cursor = await connection.execute(
-                    statement("delete_delivered_messages"),
-                    {
-                        "tenant": self.database.tenant,
-                        "kept_days": KEPT_DAYS,
-                        "limit": TIDY_BATCH,
-                    },
-                )
-            removed += cursor.rowcount
-            if cursor.rowcount < TIDY_BATCH:
-                return removed
+        return await self.database.delete_in_batches(
+            "delete_delivered_messages", {"kept_days": KEPT_DAYS}, limit=TIDY_BATCH
+        )
 
     async def _attempt(self, row: Mapping[str, Any]) -> bool:
         try:

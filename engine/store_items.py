@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from langgraph.store.base import BaseStore, InvalidNamespaceError, Item, NamespacePath, SearchItem
 
-from engine.database import Database, statement
+from engine.database import Database
 from engine.errors import InvalidValueError
 from engine.values import to_storable_json
 
@@ -108,15 +108,7 @@ class StoreItems:
 
     async def sweep(self) -> int:
         """Remove items whose time is over, in batches; returns how many."""
-        removed = 0
-        while True:
-            async with self.database.transaction() as connection:
-                cursor = await connection.execute(
-                    statement("delete_expired_items"), {"limit": SWEEP_BATCH}
-                )
-            removed += cursor.rowcount
-            if cursor.rowcount < SWEEP_BATCH:
-                return removed
+        return await self.database.delete_in_batches("delete_expired_items", {}, limit=SWEEP_BATCH)
 
 
 def _storable(value: Mapping[str, Any]) -> dict[str, Any]:
