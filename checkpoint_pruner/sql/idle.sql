@@ -62,7 +62,7 @@ WITH idle AS MATERIALIZED (
                     AND b.version = v.value
                 WHERE v.key ~ '^(branch:|join:|__pregel_tasks$)'
                     AND b.type <> 'empty'
-                    AND (b.type <> 'msgpack' OR substr(b.blob, length(b.blob)) <> '\x90')
+                    AND b.blob NOT IN ('\x90', '\xc70f0093a86275696c74696e73a373657490')
             )
         )
 )

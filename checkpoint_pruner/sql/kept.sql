@@ -209,8 +209,8 @@ unfinished AS MATERIALIZED (
 ),
 -- A next step shows in the channels that trigger it: those of edges, of edges from several nodes and
 -- of sends. Where a checkpoint does not say which of them were written last, as after an update by
--- hand, it is asked for their stored values; an empty list or set, that of a step that has been
--- taken, ends in the byte 90.
+-- hand, it is asked for their stored values; those of a step that has been taken are the empty list
+-- and the empty set.
 in_flight AS MATERIALIZED (
     SELECT u.thread_id, u.checkpoint_ns, u.checkpoint_id
     FROM unfinished AS u
@@ -243,7 +243,7 @@ in_flight AS MATERIALIZED (
                             AND b.version = v.value
                         WHERE v.key ~ '^(branch:|join:|__pregel_tasks$)'
                             AND b.type <> 'empty'
-                            AND (b.type <> 'msgpack' OR substr(b.blob, length(b.blob)) <> '\x90')
+                            AND b.blob NOT IN ('\x90', '\xc70f0093a86275696c74696e73a373657490')
                         LIMIT 1
                     ) IS NOT NULL
                 )
@@ -281,9 +281,36 @@ thinned AS MATERIALIZED (
     WHERE w.thin_older
         AND last_of_run.checkpoint_id < w.cutoff
 ),
+-- Where a stateful subgraph was called from in which a question is open, though the graphs above have
+-- moved on, by updates by hand for instance: who answers or edits it may come by way of that.
+suspended AS MATERIALIZED (
+    SELECT n.thread_id, caller.key AS checkpoint_ns, caller.value AS checkpoint_id
+    FROM subgraph AS n
+    JOIN scope AS s USING (thread_id)
+    CROSS JOIN LATERAL jsonb_each_text(
+        CASE jsonb_typeof(n.parents) WHEN 'object' THEN n.parents END
+    ) AS caller
+    WHERE s.keep_gates
+        AND NOT n.is_call
+        AND (
+            SELECT true
+            FROM checkpoint_writes AS w
+            WHERE w.thread_id = n.thread_id
+                AND w.checkpoint_ns = n.checkpoint_ns
+                AND w.checkpoint_id = n.head_id
+                AND w.channel = '__interrupt__'
+            LIMIT 1
+        ) IS NOT NULL
+),
 beside_window AS MATERIALIZED (
     SELECT thread_id, checkpoint_id, 'open gate' AS reason
     FROM open_gate
+    UNION ALL
+    SELECT s.thread_id, s.checkpoint_id, 'open gate'
+    FROM suspended AS s
+    JOIN root_window AS r USING (thread_id)
+    WHERE s.checkpoint_ns = ''
+        AND s.checkpoint_id < r.cutoff
     UNION ALL
     SELECT thread_id, checkpoint_id, 'in flight'
     FROM in_flight
@@ -407,6 +434,8 @@ caller AS MATERIALIZED (
     UNION
     SELECT thread_id, checkpoint_ns, checkpoint_id FROM in_flight
     UNION
+    SELECT thread_id, checkpoint_ns, checkpoint_id FROM suspended
+    UNION
     SELECT thread_id, checkpoint_ns, checkpoint_id FROM pin
 ),
 -- Calls from the newest row of a stateful subgraph: that one is resumed, and they with it, from
@@ -478,6 +507,8 @@ asked_for AS MATERIALIZED (
     UNION ALL
     SELECT thread_id, checkpoint_ns, checkpoint_id, 'in flight' FROM in_flight WHERE checkpoint_ns > ''
     UNION ALL
+    SELECT thread_id, checkpoint_ns, checkpoint_id, 'open gate' FROM suspended WHERE checkpoint_ns > ''
+    UNION ALL
     SELECT thread_id, checkpoint_ns, checkpoint_id, 'pinned' FROM pin WHERE checkpoint_ns > ''
 ),
 -- Each of them is looked up once, for all that the rest of the plan asks of it.
@@ -542,6 +573,43 @@ delta_channel AS MATERIALIZED (
     FROM with_senders AS k
     CROSS JOIN LATERAL jsonb_object_keys(k.counters) AS counter (channel)
     WHERE jsonb_typeof(k.counters) = 'object'
+    UNION
+    -- A graph without the channel, an older release for instance, counts nothing for it and carries
+    -- its version along. Channels that never have a value look the same, but nobody ever counted them.
+    SELECT newest.thread_id, newest.checkpoint_ns, carried.channel
+    FROM (
+        SELECT DISTINCT ON (thread_id, checkpoint_ns) thread_id, checkpoint_ns, address
+        FROM loaded
+        WHERE strpos(checkpoint_ns, ':') = 0
+        ORDER BY thread_id, checkpoint_ns, checkpoint_id DESC
+    ) AS newest
+    CROSS JOIN LATERAL (
+        SELECT v.key AS channel
+        FROM checkpoints AS c
+        CROSS JOIN LATERAL jsonb_each_text(c.checkpoint -> 'channel_versions') AS v
+        WHERE c.ctid = newest.address
+            AND NOT c.checkpoint -> 'channel_values' ? v.key
+            AND v.key !~ '^(branch:|join:|__)'
+            AND NOT coalesce(c.metadata -> 'counters_since_delta_snapshot' ? v.key, false)
+            AND (
+                SELECT true
+                FROM checkpoint_blobs AS b
+                WHERE b.thread_id = c.thread_id
+                    AND b.checkpoint_ns = c.checkpoint_ns
+                    AND b.channel = v.key
+                    AND b.version = v.value
+                LIMIT 1
+            ) IS NULL
+        OFFSET 0
+    ) AS carried
+    WHERE (
+        SELECT true
+        FROM checkpoints AS c
+        WHERE c.thread_id = newest.thread_id
+            AND c.checkpoint_ns = newest.checkpoint_ns
+            AND c.metadata -> 'counters_since_delta_snapshot' ? carried.channel
+        LIMIT 1
+    ) IS NOT NULL
 ),
 history AS (
     SELECT k.thread_id, k.checkpoint_ns, k.checkpoint_id, d.channel, 0 AS distance
