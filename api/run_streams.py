@@ -152,7 +152,7 @@ async def start_run(
             raise
         accepted = await submit_once(engine, wanted, call)
     if isinstance(accepted, Run):
-        return Started.of(accepted, call)
+        return Started(view=RunView.accepted(accepted), row=accepted, call=call)
     view = RunView.model_validate(accepted.body["run"])
     found = await engine.runs.list(run_ids=[view.run_id], limit=1)
     return Started(
@@ -174,7 +174,7 @@ async def submit_once(engine: Engine, wanted: RunRequest, call: Call | None) -> 
             return replay
         accepted = await engine.runs.submit(connection, wanted)
         await engine.idempotency.finish(
-            connection, call, resource_id=accepted.run_id, body=_told(RunView.of(accepted))
+            connection, call, resource_id=accepted.run_id, body=_told(RunView.accepted(accepted))
         )
         return accepted
 

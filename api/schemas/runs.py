@@ -260,6 +260,11 @@ class RunView(BaseModel):
     cancel_reason: str | None = None
 
     @classmethod
+    def accepted(cls, run: Run) -> Self:
+        """Return what the caller who asked for it is told: `pending`, begun already or not."""
+        return cls.of(run).model_copy(update={"status": "pending"})
+
+    @classmethod
     def of(cls, run: Run) -> Self:
         """Return what clients see of a row."""
         hidden = ("followed_by", "protocol", "caller")

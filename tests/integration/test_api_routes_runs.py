@@ -375,6 +375,14 @@ async def test_runs_are_listed_newest_first_by_status_with_the_fields_asked_for(
     assert none.json() == []
 
 
+async def test_a_run_that_began_by_the_commit_that_accepts_it_is_told_as_pending(api):
+    thread_id = await api.thread()
+
+    accepted = await api.client.post(f"/threads/{thread_id}/runs", json=talk())
+
+    assert accepted.json()["status"] == "pending"
+
+
 async def test_a_batch_is_accepted_whole_or_not_at_all(front):
     good = {"assistant_id": "echo", "assistantId": "echo", "input": {}}
     bad = {"assistant_id": "nobody", "input": {}}
