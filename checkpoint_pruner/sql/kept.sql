@@ -251,6 +251,9 @@ in_flight AS MATERIALIZED (
         LIMIT 1
     ) AS pending
 ),
+-- Where no run is named, one begins at an input, at a leap of the step counter (durability "exit")
+-- and wherever a checkpoint does not continue the one before it; so the last ones of runs are still
+-- such when they are all that is left.
 thinned AS MATERIALIZED (
     SELECT w.thread_id, last_of_run.checkpoint_id
     FROM root_window AS w
@@ -261,12 +264,17 @@ thinned AS MATERIALIZED (
                 stepped.checkpoint_id,
                 coalesce(
                     stepped.run_id,
-                    count(*) FILTER (WHERE stepped.source = 'input' OR stepped.step > stepped.before + 1)
-                        OVER (ORDER BY stepped.checkpoint_id)::text
+                    count(*) FILTER (
+                        WHERE stepped.source = 'input'
+                            OR stepped.step > stepped.before + 1
+                            OR stepped.parent_id IS DISTINCT FROM stepped.preceding_id
+                    ) OVER (ORDER BY stepped.checkpoint_id)::text
                 ) AS run
             FROM (
                 SELECT
                     c.checkpoint_id,
+                    c.parent_checkpoint_id AS parent_id,
+                    lag(c.checkpoint_id) OVER (ORDER BY c.checkpoint_id) AS preceding_id,
                     c.metadata ->> 'run_id' AS run_id,
                     c.metadata ->> 'source' AS source,
                     (c.metadata ->> 'step')::integer AS step,

@@ -252,3 +252,19 @@ def test_a_delta_channel_survives_a_release_without_it(
     sweep(checkpoint_database, Policy(keep_last=2, settle=NOW))
 
     assert with_channel.get_state(THREAD).values["log"] == ["hello", "a"]
+
+
+def test_thinning_again_removes_nothing_from_forked_history(
+    checkpoint_database: str, saver: PostgresSaver
+) -> None:
+    graph: Graph = behind("edge", partial(note, "last")).compile(checkpointer=saver)
+    for turn in range(3):
+        graph.invoke({"doc": {"of": f"turn {turn}"}}, THREAD)
+    for past in list(graph.get_state_history(THREAD))[1:8:3]:
+        graph.invoke(None, graph.update_state(past.config, {"log": ["fork"]}, as_node="a"))
+    policy = Policy(keep_last=1, thin_older=True, settle=NOW)
+    sweep(checkpoint_database, policy)
+
+    again = sweep(checkpoint_database, policy)
+
+    assert again.total_rows == 0
