@@ -10,6 +10,7 @@ from typing import Any
 
 import uvicorn
 import uvloop
+from fastapi import FastAPI
 
 from api.app import create_app, engine_options
 from api.http_protocol import BoundedHttpProtocol
@@ -43,18 +44,23 @@ def serve(
     address = _address(settings.host, listener.getsockname()[1])
     app = create_app(settings, database_url=database.result().url)
     server = _Server(
-        uvicorn.Config(
-            app,
-            log_level=settings.log_level,
-            access_log=False,
-            timeout_graceful_shutdown=STREAM_GRACE_SECONDS,
-            http=BoundedHttpProtocol,
-            ws="websockets-sansio",
-            server_header=False,
-        ),
-        started=lambda: welcome(settings, project, address),
+        server_config(settings, app), started=lambda: welcome(settings, project, address)
     )
     server.run(sockets=[listener])
+
+
+def server_config(settings: Settings, app: FastAPI) -> uvicorn.Config:
+    """Return how the application is served over HTTP."""
+    return uvicorn.Config(
+        app,
+        log_level=settings.log_level,
+        access_log=False,
+        timeout_keep_alive=settings.keep_alive_seconds,
+        timeout_graceful_shutdown=STREAM_GRACE_SECONDS,
+        http=BoundedHttpProtocol,
+        ws="websockets-sansio",
+        server_header=False,
+    )
 
 
 def work(settings: Settings, *, once: bool, database: Future[MigratedDatabase]) -> None:

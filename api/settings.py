@@ -66,6 +66,11 @@ class Settings(BaseSettings):
         description="Whether to listen beyond this machine although no `auth` is configured.",
     )
     port: int = Field(default=2024, ge=0, le=65535, description="Port to listen on; 0 takes any.")
+    keep_alive_seconds: PositiveInt = Field(
+        default=75,
+        description="How long a connection without a request stays open; longer than the proxy in"
+        " front keeps its own.",
+    )
     worker: bool = Field(default=True, description="Whether `serve` also executes runs.")
     concurrency: PositiveInt = Field(
         default=10, le=1000, description="Runs executed at once; each holds a database connection."
