@@ -17,8 +17,8 @@ import tempfile
 import time
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,8 @@ AT_ONCE = 8
 START_SECONDS = 60.0
 QUIET_SECONDS = 300.0
 POLL_SECONDS = 0.05
+# How often a caller asks again when a connection breaks.
+RETRIES = 2
 ACCEPTED, CONFLICT, FORBIDDEN = 202, 409, 403
 
 
@@ -118,7 +120,8 @@ async def _race_for(
     """Return the thread, and what its graph has to hear."""
 
     async def decide(client: httpx.AsyncClient, who: str, kind: str) -> int:
-        answer = await client.post(
+        answer = await _post(
+            client,
             f"/reviews/{gate['gate_id']}/decision",
             json={"type": kind, "fingerprint": gate["fingerprint"]},
             headers={"x-holdfast-user": who},
@@ -126,7 +129,8 @@ async def _race_for(
         return answer.status_code
 
     async def answer_stale(client: httpx.AsyncClient) -> int:
-        answer = await client.post(
+        answer = await _post(
+            client,
             f"/threads/{gate['thread_id']}/runs",
             json={
                 "assistant_id": "work",
@@ -168,7 +172,8 @@ async def _ask(place: Place, clients: Sequence[httpx.AsyncClient], gates: int) -
 
     async def start(number: int) -> None:
         async with limit:
-            answer = await clients[number % len(clients)].post(
+            answer = await _post(
+                clients[number % len(clients)],
                 f"/threads/{uuid.uuid4()}/runs",
                 json={
                     "assistant_id": "work",
@@ -186,6 +191,17 @@ async def _ask(place: Place, clients: Sequence[httpx.AsyncClient], gates: int) -
 
     await asyncio.gather(*(start(number) for number in range(gates)))
     await _until_done(place)
+
+
+async def _post(
+    client: httpx.AsyncClient, path: str, *, json: Any, headers: Mapping[str, str] | None = None
+) -> httpx.Response:
+    """Send a request, and send it again with its key when the connection broke under it."""
+    keyed = {**(headers or {}), "idempotency-key": uuid.uuid4().hex}
+    for _ in range(RETRIES):
+        with suppress(httpx.TransportError):
+            return await client.post(path, json=json, headers=keyed)
+    return await client.post(path, json=json, headers=keyed)
 
 
 async def _until_done(place: Place) -> None:
@@ -214,6 +230,9 @@ async def serving(place: Place, count: int) -> AsyncIterator[list[httpx.AsyncCli
         for client in clients:
             await _until_up(client)
         yield clients
+        died = [process.returncode for process in processes if process.poll() is not None]
+        if died:
+            raise RuntimeError(f"servers ended by themselves with {died}")
     finally:
         for client in clients:
             await client.aclose()
