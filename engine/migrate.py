@@ -16,7 +16,7 @@ from psycopg.errors import FeatureNotSupported, InsufficientPrivilege, Undefined
 from psycopg.rows import dict_row
 
 from checkpoint_pruner.errors import PrunerError
-from checkpoint_pruner.guard import install_guard
+from checkpoint_pruner.guard import guard_status, install_guard
 from engine.errors import ConfigurationError
 from engine.project import Project
 
@@ -36,8 +36,8 @@ class Migrations:
     folder: Path
 
 
-# The guard's place among the migrations; another number would install a newer one.
-GUARD = ("checkpoint_pruner", "0001_guard")
+# The guard's places among the migrations; another number brings a newer one.
+GUARDS = ("0001_guard", "0002_guard_lets_copies_through")
 ENGINE = Migrations(component="engine", folder=Path(__file__).parent / "migrations")
 
 
@@ -106,22 +106,27 @@ async def migrate(
 
 
 async def _guard(connection: AsyncConnection[dict[str, object]], conninfo: str) -> list[str]:
-    """Install the pruner's guard once: who removes it by hand is not overruled."""
+    """Install the pruner's guard, later newer ones: who removes it by hand is not overruled."""
     cursor = await connection.execute(
-        "SELECT FROM holdfast.migrations WHERE component = %s AND name = %s", GUARD
+        "SELECT name FROM holdfast.migrations WHERE component = 'checkpoint_pruner'"
     )
-    if await cursor.fetchone() is not None:
+    known = {row["name"] for row in await cursor.fetchall()}
+    new = [name for name in GUARDS if name not in known]
+    if not new:
         return []
     try:
-        await asyncio.to_thread(install_guard, conninfo)
+        if not known or (await asyncio.to_thread(guard_status, conninfo)).installed:
+            await asyncio.to_thread(install_guard, conninfo)
     except (PrunerError, psycopg.Error) as error:
         # The server works without it; the next start tries again.
         log.warning("guard_not_installed", extra={"error": str(error).strip()})
         return []
     await connection.execute(
-        "INSERT INTO holdfast.migrations (component, name) VALUES (%s, %s)", GUARD
+        "INSERT INTO holdfast.migrations (component, name)"
+        " SELECT 'checkpoint_pruner', unnest(%s::text[])",
+        (new,),
     )
-    return ["/".join(GUARD)]
+    return [f"checkpoint_pruner/{name}" for name in new]
 
 
 async def _lock(connection: AsyncConnection[dict[str, object]]) -> None:

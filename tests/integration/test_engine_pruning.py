@@ -55,6 +55,30 @@ async def test_a_guard_that_was_removed_by_hand_stays_removed(migrated_database:
     assert not guard_status(migrated_database).installed
 
 
+@pytest.mark.parametrize("removed", [False, True])
+async def test_a_newer_guard_replaces_the_one_that_stands(
+    migrated_database: str, removed: bool
+) -> None:
+    if removed:
+        remove_guard(migrated_database)
+    with psycopg.connect(migrated_database) as connection:
+        connection.execute("DELETE FROM holdfast.migrations WHERE name LIKE '0002_guard%'")
+        if not removed:
+            connection.execute(
+                "CREATE OR REPLACE FUNCTION checkpoint_pruner_guard() RETURNS trigger"
+                " LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'"
+            )
+
+    applied = await migrate(migrated_database)
+
+    with psycopg.connect(migrated_database) as connection:
+        bodies = connection.execute(
+            "SELECT prosrc FROM pg_proc WHERE proname = 'checkpoint_pruner_guard'"
+        ).fetchall()
+    assert applied == ["checkpoint_pruner/0002_guard_lets_copies_through"]
+    assert [len(body) > 100 for (body,) in bodies] == ([] if removed else [True])
+
+
 async def test_unknown_checkpoint_tables_do_not_stop_a_server_from_starting(
     migrated_database: str,
 ) -> None:
