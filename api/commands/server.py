@@ -45,15 +45,35 @@ def command(words: str, url: str) -> str:
     return f"{typed} {words}{elsewhere}"
 
 
+def credentials() -> dict[str, str]:
+    """Return the headers that sign a caller in at a server with `auth`.
+
+    From the environment alone: what a command line says, everybody on the machine can read.
+    """
+    headers = {}
+    if token := os.environ.get("HOLDFAST_TOKEN"):
+        headers["authorization"] = f"Bearer {token}"
+    if key := os.environ.get("HOLDFAST_API_KEY"):
+        headers["x-api-key"] = key
+    return headers
+
+
 def sdk(url: str) -> SyncLangGraphClient:
     """Return the official client of the server at `url`."""
-    return get_sync_client(url=url, api_key=None, timeout=TIMEOUT_SECONDS)
+    # Its own way to a key would also take the one of another server out of LANGGRAPH_API_KEY.
+    headers = credentials()
+    return get_sync_client(
+        url=url,
+        api_key=headers.pop("x-api-key", None),
+        headers=headers,
+        timeout=TIMEOUT_SECONDS,
+    )
 
 
 @contextmanager
 def http(url: str, user: str | None = None) -> Iterator[httpx.Client]:
     """Yield a plain HTTP client for what the official SDK does not know (reviews)."""
-    headers = {"x-holdfast-user": user or os.environ.get("USER") or "local"}
+    headers = {"x-holdfast-user": user or os.environ.get("USER") or "local", **credentials()}
     with httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT_SECONDS) as client:
         yield client
 

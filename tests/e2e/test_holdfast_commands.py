@@ -19,19 +19,7 @@ Run = Callable[..., subprocess.CompletedProcess[str]]
 def holdfast(start_server: Callable[..., Any]) -> Run:
     """Return the command line, talking to a server of the test's own."""
     server = start_server(HOLDFAST_UNDO_SECONDS="0")
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "api", *arguments],
-            cwd=PROJECT,
-            env={**os.environ, "HOLDFAST_URL": server.url},
-            capture_output=True,
-            text=True,
-            timeout=DEADLINE_SECONDS,
-            check=False,
-        )
-
-    return run
+    return lambda *arguments: _run(server.url, *arguments)
 
 
 def test_a_document_is_followed_to_its_review_approved_and_ends_as_an_order(holdfast: Run) -> None:
@@ -169,3 +157,37 @@ def test_the_commands_look_where_a_port_in_the_environment_puts_the_server() -> 
 
     assert ended.returncode == 2
     assert "http://127.0.0.1:1;" in ended.stderr
+
+
+def test_a_command_signs_in_with_the_token_of_its_environment(
+    start_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    graphs = PROJECT / "tests" / "graphs"
+    config = tmp_path / "langgraph.json"
+    config.write_text(
+        json.dumps(
+            {
+                "graphs": {"echo": f"{graphs}/echo.py:graph"},
+                "auth": {"path": f"{graphs}/auth.py:auth"},
+            }
+        )
+    )
+    url = start_server(config=config).url
+
+    refused = [_run(url, what, "list", HOLDFAST_TOKEN="") for what in ("threads", "reviews")]
+    heard = [_run(url, what, "list", HOLDFAST_TOKEN="ada") for what in ("threads", "reviews")]
+
+    assert [(run.returncode, "say who you are" in run.stderr) for run in refused] == [(1, True)] * 2
+    assert [run.returncode for run in heard] == [0, 0], heard
+
+
+def _run(url: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "api", *arguments],
+        cwd=PROJECT,
+        env={**os.environ, "HOLDFAST_URL": url, **environment},
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_SECONDS,
+        check=False,
+    )
