@@ -105,7 +105,7 @@ class Tasks(RequestHandler):
         errands = self._delegate(context)
         task_id, refusal = await self._take(errands, params.message)
         wait = not params.configuration.return_immediately
-        task = await self._task(await errands.look(task_id, wait=wait), refusal=refusal)
+        task = await self._task(await self._find(errands, task_id, wait=wait), refusal=refusal)
         return apply_history_length(task, params.configuration)
 
     @validate_request_params
@@ -261,6 +261,7 @@ class Tasks(RequestHandler):
                 thread_id,
                 assistant_id=self._assistant.assistant_id,
                 graph_input=data if isinstance(data, dict) else await self._input_of(message),
+                key=message.message_id,
                 metadata={"a2a_context_id": message.context_id or thread_id},
             )
         except EngineError as error:
@@ -278,9 +279,9 @@ class Tasks(RequestHandler):
             return {"messages": [{"type": "human", "content": text}]}
         return {next((name for name in TEXT_FIELDS if name in fields), "text"): text}
 
-    async def _find(self, errands: Delegation, task_id: str) -> Errand:
+    async def _find(self, errands: Delegation, task_id: str, *, wait: bool = False) -> Errand:
         try:
-            return await errands.look(task_id, wait=False)
+            return await errands.look(task_id, wait=wait)
         except NotFoundError as error:
             raise TaskNotFoundError(f"task {task_id} not found") from error
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import NAMESPACE_URL, uuid4, uuid5
 
-from engine.errors import NotFoundError
+from engine.errors import IdempotencyMismatchError, NotFoundError
 from engine.gates.gate import Gate
-from engine.idempotency import Call
+from engine.idempotency import Call, make_call
 from engine.runs.request import RunRequest
 from engine.runs.run import Run
 from engine.runtime import Engine
@@ -103,10 +103,30 @@ class Delegation:
         *,
         assistant_id: str,
         graph_input: Any,
+        key: str | None = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        """Start an errand, unless this thread is about one already."""
+        """Start an errand, unless this thread is about it already.
+
+        Args:
+            thread_id: see `thread_of`.
+            assistant_id: who does it.
+            graph_input: what is to be done.
+            key: the caller's, from which the thread follows.
+            metadata: of the thread, besides that of the caller's threads.
+
+        Raises:
+            IdempotencyMismatchError: the key named another errand.
+        """
         async with self.engine.database.transaction() as connection:
+            call = None if key is None else self._call(thread_id, graph_input)
+            try:
+                if call is not None and await self.engine.idempotency.begin(connection, call):
+                    return
+            except IdempotencyMismatchError as error:
+                raise IdempotencyMismatchError(
+                    f"{key!r} named another errand before; use a new key for a new errand", key=key
+                ) from error
             _, made = await self.engine.threads.create(
                 connection,
                 thread_id=thread_id,
@@ -117,6 +137,8 @@ class Delegation:
             if made:
                 request = self._request(assistant_id, thread_id, input=graph_input)
                 await self.engine.runs.submit(connection, request)
+            if call is not None:
+                await self.engine.idempotency.finish(connection, call, resource_id=thread_id)
 
     async def answer(
         self, thread_id: str, answers: Callable[[], Mapping[str, Any]], *, call: Call | None = None
@@ -165,6 +187,16 @@ class Delegation:
             thread = await self.engine.threads.read(connection, thread_id)
             questions = await self.engine.gates.live(connection, thread_id)
         return Errand(thread=thread, run=run, questions=tuple(questions))
+
+    def _call(self, thread_id: str, graph_input: Any) -> Call:
+        return make_call(
+            key=thread_id,
+            method="ERRAND",
+            route=self.via,
+            path=thread_id,
+            body=graph_input,
+            caller=self.actor,
+        )
 
     def _request(self, assistant_id: str, thread_id: str, **asked: Any) -> RunRequest:
         streams = bool(self.stream_modes)

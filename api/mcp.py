@@ -36,7 +36,7 @@ KEY_ARGUMENT = "idempotency_key"
 WHOLE_INPUT = "input"
 KEY_SCHEMA = {
     "type": "string",
-    "description": "Names this errand: the same key finds the same work instead of starting it.",
+    "description": "Names this errand: the same call with the same key finds its work again.",
 }
 MAX_TOOLS = 1_000
 # The protocol version from which on a result may ask for input.
@@ -159,18 +159,18 @@ class _Tools:
         assistant = assistants[params.name]
         errands = self._errands(context)
         arguments = dict(params.arguments or {})
-        key = arguments.pop(KEY_ARGUMENT, None)
+        named = arguments.pop(KEY_ARGUMENT, None)
+        key = None if named is None else str(named)
         if params.request_state is not None:
             thread_id = self._unseal(params.request_state)
         else:
-            thread_id = errands.thread_of(
-                assistant.assistant_id, key=None if key is None else str(key)
-            )
+            thread_id = errands.thread_of(assistant.assistant_id, key=key)
             schema = await self._input_schema(assistant)
             await errands.begin(
                 thread_id,
                 assistant_id=assistant.assistant_id,
                 graph_input=arguments if _is_object(schema) else arguments.get(WHOLE_INPUT),
+                key=key,
             )
         errand = await errands.look(thread_id)
         answers = _answers(errand, params.input_responses or {})
@@ -270,8 +270,8 @@ def _waiting(errand: Errand) -> types.CallToolResult:
     """Return what a client without input rounds can be told: ask again, with the same key."""
     questions = [_message(gate.title, gate.value) for gate in errand.questions]
     note = (
-        "Waiting for a person. Call again with the same idempotency_key to see the result.\n"
-        + "\n".join(questions)
+        "Waiting for a person. Call again with the same arguments and idempotency_key to see the"
+        " result.\n" + "\n".join(questions)
     )
     return types.CallToolResult(
         content=[types.TextContent(text=note)],

@@ -77,6 +77,26 @@ async def test_two_callers_may_use_the_same_message_id(guarded: Any) -> None:
     assert first["task"]["id"] == again["task"]["id"] != second["task"]["id"]
 
 
+async def test_a_message_id_that_comes_with_another_message_is_refused(guarded: Any) -> None:
+    task = (await a2a(guarded, "SendMessage", sent()))["task"]
+
+    refused = await a2a(guarded, "SendMessage", sent({"messages": []}))
+
+    runs = await guarded.sdk.runs.list(task["id"], headers={"Authorization": "Bearer ada"})
+    assert "named another errand" in refused["message"]
+    assert len(runs) == 1
+
+
+async def test_a_task_that_was_deleted_is_not_begun_again_by_its_message(guarded: Any) -> None:
+    task = (await a2a(guarded, "SendMessage", sent()))["task"]
+    await guarded.work()
+    await guarded.engine.threads.delete(task["id"])
+
+    again = await a2a(guarded, "SendMessage", sent())
+
+    assert "not found" in again["message"]
+
+
 async def test_what_was_done_over_a2a_is_logged_under_the_callers_name(guarded: Any) -> None:
     task = (await a2a(guarded, "SendMessage", sent()))["task"]
 
@@ -133,3 +153,21 @@ async def test_a_tool_call_belongs_to_its_caller(config: Path, open_api: OpenApi
 
     assert first["structuredContent"] == second["structuredContent"] == {"text": "a", "count": 1}
     assert sorted(thread["metadata"]["owner"] for thread in threads) == ["ada", "bob"]
+
+
+async def test_a_tools_key_that_comes_with_other_arguments_is_refused(
+    config: Path, open_api: OpenApi
+) -> None:
+    calls = [
+        {"name": "echo", "arguments": {"text": text, "idempotency_key": "e-1"}}
+        for text in ("a", "a", "b")
+    ]
+
+    async with open_api(config, worker=True) as api:
+        first, again, other = [await mcp(api, "tools/call", call) for call in calls]
+        threads = await api.sdk.threads.search(headers={"Authorization": "Bearer root"})
+
+    assert first["structuredContent"] == again["structuredContent"]
+    assert other["isError"]
+    assert "'e-1' named another errand" in other["content"][0]["text"]
+    assert len(threads) == 1
