@@ -70,15 +70,33 @@ class Access:
             return None
         return {**(given or {}), **(added or {})}
 
+    def owned(self, given: Mapping[str, Any] | None) -> dict[str, Any]:
+        """Return the metadata of a new thing, such that it exists for the caller who makes it."""
+        return _containing(self.metadata(given) or {}, self.scope)
+
     @property
     def ownership(self) -> dict[str, Any]:
         """The metadata that makes a thing of the caller's exist for the caller."""
-        return {**(self.metadata(None) or {}), **self.scope}
+        return self.owned(None)
 
     def namespace(self, given: Sequence[str]) -> tuple[str, ...]:
         """Return the store namespace to use: the handler's, or the caller's own."""
         moved = self.value.get("namespace")
         return tuple(given) if moved is None else tuple(moved)
+
+
+def _containing(found: Mapping[str, Any], wanted: Mapping[str, Any]) -> dict[str, Any]:
+    """Return metadata with as little changed as lets it contain what is wanted."""
+    whole = dict(found)
+    for name, value in wanted.items():
+        before = whole.get(name)
+        if isinstance(before, list) and isinstance(value, list):
+            whole[name] = [*before, *(item for item in value if item not in before)]
+        elif isinstance(before, Mapping) and isinstance(value, Mapping):
+            whole[name] = _containing(before, value)
+        else:
+            whole[name] = value
+    return whole
 
 
 def access(connection: HTTPConnection) -> Access:

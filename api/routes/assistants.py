@@ -42,7 +42,7 @@ async def create_assistant(
             description=body.description,
             config=body.config.model_dump(exclude_none=True) if body.config else None,
             context=body.context,
-            metadata=access.metadata(body.metadata),
+            metadata=access.owned(body.metadata),
             if_exists=body.if_exists or "raise",
             scope=access.scope,
         )

@@ -133,7 +133,7 @@ async def _create(
         enabled=body.enabled is not False,
         on_run_completed=body.on_run_completed or "delete",
         payload=body.payload(),
-        metadata=access.metadata(body.metadata),
+        metadata=access.owned(body.metadata),
         user_id=actor,
         trusted=access.trusted,
     )

@@ -42,7 +42,7 @@ async def create_thread(
         thread, made = await engine.threads.create(
             connection,
             thread_id=body.thread_id,
-            metadata=access.metadata(body.metadata),
+            metadata=access.owned(body.metadata),
             ttl=engine_ttl(body.ttl),
             if_exists=body.if_exists or "raise",
             scope=access.scope,

@@ -263,3 +263,47 @@ async def test_a_back_end_with_the_permission_may_write_every_role(chat: Any) ->
     answer = await chat.http.post("/runs", json=run, **as_user(chat, "root"))
 
     assert answer.status_code == 200
+
+
+BY_FILTER_ONLY = """
+from langgraph_sdk import Auth
+
+auth = Auth()
+
+
+@auth.authenticate
+async def authenticate(authorization: str | None):
+    return {"identity": (authorization or "").partition(" ")[2]}
+
+
+@auth.on
+async def own_only(ctx, value):
+    return {"owner": ctx.user.identity, "team": {"$contains": "night"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "identifier", "body"),
+    [
+        ("/threads", "thread_id", {}),
+        ("/assistants", "assistant_id", {"graph_id": "echo"}),
+        ("/runs/crons", "cron_id", {"assistant_id": "echo", "schedule": "0 0 * * *"}),
+    ],
+)
+async def test_what_a_filter_alone_limits_is_its_makers(
+    open_api: OpenApi, tmp_path: Path, path: str, identifier: str, body: dict[str, Any]
+) -> None:
+    (tmp_path / "auth.py").write_text(BY_FILTER_ONLY)
+    config = tmp_path / "langgraph.json"
+    graphs = {"echo": f"{GRAPHS}/echo.py:graph"}
+    config.write_text(json.dumps({"graphs": graphs, "auth": {"path": "./auth.py:auth"}}))
+    claimed = {**body, "metadata": {"owner": "bob", "team": ["day"]}}
+
+    async with open_api(config) as api:
+        made = await api.http.post(path, json=claimed, **as_user(api, "ada"))
+        place = f"{path}/{made.json()[identifier]}"
+        hers = await api.http.get(place, **as_user(api, "ada"))
+        his = await api.http.get(place, **as_user(api, "bob"))
+
+    assert made.json()["metadata"] == {"owner": "ada", "team": ["day", "night"]}
+    assert (hers.status_code, his.status_code) == (200, 404)
