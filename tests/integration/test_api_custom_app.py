@@ -11,6 +11,8 @@ GRAPHS = Path(__file__).resolve().parents[1] / "graphs"
 APP = """
     from contextlib import asynccontextmanager
     from starlette.applications import Starlette
+    from starlette.middleware import Middleware
+    from starlette.middleware.gzip import GZipMiddleware
     from starlette.responses import JSONResponse
     from starlette.routing import Route
 
@@ -23,6 +25,7 @@ APP = """
         return JSONResponse({"started": request.app.state.started})
 
     app = Starlette(routes=[Route("/hello", hello)], lifespan=lifespan)
+    wrapped = Starlette(middleware=[Middleware(GZipMiddleware)])
 """
 
 OpenApi = Callable[..., AbstractAsyncContextManager[Any]]
@@ -61,6 +64,25 @@ async def test_it_stands_behind_the_projects_authentication_when_asked_to(
         signed_in = await api.http.get("/hello", headers={"Authorization": "Bearer ada"})
 
     assert (anonymous.status_code, signed_in.status_code) == (status, 200)
+
+
+async def test_the_start_warns_of_what_is_not_done(
+    open_api: OpenApi, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    http = {
+        "app": "./web.py:wrapped",
+        "enable_custom_route_auth": True,
+        "middleware_order": "middleware_first",
+        "logging_headers": {"includes": ["x-trace"]},
+    }
+    config = project(tmp_path, http=http)
+    caplog.set_level("WARNING", logger="api.custom_app")
+
+    async with open_api(config):
+        pass
+
+    named = [record.getMessage().partition(":")[0] for record in caplog.records]
+    assert named == ["http.logging_headers", "http.app", "http.middleware_order"]
 
 
 async def test_the_headers_a_project_wants_reach_its_runs(
