@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AliasChoices, Field, model_validator
 
 from api.schemas.common import WHOLE, Name, Strict, Uuid, examples
 from api.schemas.runs import RunConfig, SendCommand
@@ -29,20 +29,15 @@ ErrorCode = Literal[
 ]
 
 
-class Command(BaseModel):
+class Command(Strict):
     """One command; `id` comes back with its answer."""
 
-    model_config = ConfigDict(
-        extra="ignore",
-        json_schema_extra={
-            "examples": [
-                {
-                    "id": 1,
-                    "method": "run.start",
-                    "params": {"assistant_id": "purchase_order", "input": {"request": "screws"}},
-                }
-            ]
-        },
+    model_config = examples(
+        {
+            "id": 1,
+            "method": "run.start",
+            "params": {"assistant_id": "purchase_order", "input": {"request": "screws"}},
+        }
     )
 
     id: Annotated[int, Field(strict=True, ge=0), WHOLE]

@@ -691,6 +691,16 @@ async def commanded(api: Api, thread_id: str, method: str, **params: Any) -> dic
     return response.json()
 
 
+async def test_a_command_with_an_unknown_key_is_refused_by_its_name(api: Api) -> None:
+    thread_id = await api.thread()
+    command = {"id": 7, "method": "agent.getTree", "params": {}, "deadline": 5}
+
+    answer = await api.client.post(f"/threads/{thread_id}/commands", json=command)
+
+    assert answer.status_code == 422
+    assert "deadline" in answer.text
+
+
 async def read_events(
     api: Api, thread_id: str, until: Callable[[dict[str, Any]], bool], **subscribe: Any
 ) -> list[dict[str, Any]]:
