@@ -218,7 +218,7 @@ def parameters_table(openapi: Mapping[str, Any]) -> Iterator[str]:
     for (name, where), places in sorted(operations.items()):
         yield (
             f"| `{name}` | {where} | {_cell(notes[name, where])} | {', '.join(places)} |"
-            f" {_tests(sent.get(name) or sent.get(name.lower().replace('-', '_'), []))} |"
+            f" {_tests(sent.get(_spelt(name), []))} |"
         )
 
 
@@ -238,7 +238,7 @@ def fields_table(openapi: Mapping[str, Any]) -> Iterator[str]:
         properties = openapi["components"]["schemas"][name].get("properties", {})
         for field, schema in properties.items():
             note = schema.get("description", "")
-            yield f"| {name} | `{field}` | {_cell(note)} | {_tests(sent.get(field, []))} |"
+            yield f"| {name} | `{field}` | {_cell(note)} | {_tests(sent.get(_spelt(field), []))} |"
         yield f"| | | {name} is the body of {', '.join(places)} | |"
 
 
@@ -296,11 +296,16 @@ def sent_words() -> dict[str, list[str]]:
     for suite in FIELD_SUITES:
         for name, source in functions(PROJECT / suite).items():
             for word in sorted(set(re.findall(WORD, source))):
-                words[word[0] or word[1]].append(name)
+                words[_spelt(word[0] or word[1])].append(name)
     refused = (PROJECT / "tests/integration/test_api_routes_runs.py").read_text()
     for field in re.findall(r"^        \(\"(\w+)\", ", refused, re.MULTILINE):
         words[field].append(REFUSALS)
     return words
+
+
+def _spelt(name: str) -> str:
+    """Return a name in one spelling: tests write headers in lower case and with underscores."""
+    return name.lower().replace("-", "_")
 
 
 def _tests(tests: Sequence[str]) -> str:

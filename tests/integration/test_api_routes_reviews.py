@@ -437,6 +437,33 @@ async def test_what_surrounds_a_decision(api: Api) -> None:
     assert not_mine.status_code == 403
 
 
+async def test_the_list_shows_what_it_is_asked_for(api: Api) -> None:
+    hers = await api.ask(hitl(title="hers", assignees=["ana"]))
+    his = await api.ask(hitl(title="his", assignees=["ben"], expires_in_seconds=3600))
+    later = (datetime.now(UTC) + timedelta(minutes=5)).isoformat()
+    ana = {"x-holdfast-user": "ana"}
+
+    async def listed(**params: Any) -> list[str]:
+        page = await api.client.get("/reviews", params=params, headers=ana)
+        return [one["id"] for one in page.json()["reviews"]]
+
+    mine = await listed(mine=True)
+    newest = await listed(sort="newest")
+    with_signals = await listed(signals=True)
+    put_off = await api.client.post(
+        f"/reviews/{hers['id']}/snooze", json={"until": later}, headers=ana
+    )
+    awake = await listed(snoozed=False)
+    everything = await listed(snoozed=True)
+
+    assert mine == [hers["id"]]
+    assert newest == [his["id"], hers["id"]]
+    assert sorted(with_signals) == sorted([hers["id"], his["id"]])
+    assert put_off.status_code == 200
+    assert awake == [his["id"]]
+    assert sorted(everything) == sorted([hers["id"], his["id"]])
+
+
 async def test_the_list_leads_to_more_pages_and_counts(api: Api) -> None:
     for title in ("one", "two", "three"):
         await api.ask(hitl(title=title, risk="high" if title == "two" else "low"))

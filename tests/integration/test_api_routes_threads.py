@@ -167,6 +167,26 @@ async def test_a_change_can_be_answered_with_nothing(api: Any) -> None:
     assert thread["metadata"] == {"a": 1, "b": 2, "c": 3}
 
 
+async def test_a_caller_may_prefer_no_answer(api: Any) -> None:
+    await api.sdk.threads.create(thread_id=ONE)
+
+    answer = await api.http.patch(
+        f"/threads/{ONE}", json={"metadata": {"a": 1}}, headers={"prefer": "return=minimal"}
+    )
+
+    assert answer.status_code == 204
+    assert answer.headers["preference-applied"] == "return=minimal"
+
+
+async def test_a_thread_stream_refuses_a_mode_that_it_does_not_have(api: Any) -> None:
+    await api.sdk.threads.create(thread_id=ONE)
+
+    answer = await api.http.get(f"/threads/{ONE}/stream", params={"stream_modes": "everything"})
+
+    assert answer.status_code == 422
+    assert "stream_modes" in answer.text
+
+
 async def test_deleting_answers_204_and_the_thread_is_gone(api: Any) -> None:
     thread = await api.sdk.threads.create()
     await api.run(thread["thread_id"], {"text": "a"})
