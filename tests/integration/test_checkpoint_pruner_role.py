@@ -20,8 +20,8 @@ DOCUMENTS = ["docs/pruning.md", "checkpoint_pruner/README.md"]
 
 
 def documented_grants(document: str) -> str:
-    """Return the first block of SQL that a document shows."""
-    [grants, *_] = re.findall(r"```sql\n(.*?)```", (ROOT / document).read_text(), re.DOTALL)
+    """Return the first rights that a document grants."""
+    [grants, *_] = re.findall(r"```sql\n(GRANT .*?)```", (ROOT / document).read_text(), re.DOTALL)
     return grants
 
 
