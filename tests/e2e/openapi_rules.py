@@ -37,6 +37,7 @@ LEFT_OUT_OF_RUNS = frozenset(
     {
         "command",  # a question that is open
         "checkpoint",
+        "after_seconds",  # to be waited for
         "on_completion",  # by the path
         "on_run_completed",
         "configurable",  # keys of LangGraph's own
@@ -74,6 +75,8 @@ def kept(value: Any, depth: int = 0) -> Any:
     match value:
         case dict():
             left_out = LEFT_OUT
+            if "checkpoint_id" in value:
+                left_out |= {"thread_id"}  # that of the path
             if "assistant_id" in value:
                 left_out |= {"assistant_id"} if "graph_id" in value else LEFT_OUT_OF_RUNS
             return {

@@ -78,7 +78,6 @@ def test_every_operation_answers_as_documented(schemathesis):
     assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-1000:]
 
 
-@pytest.mark.long
 def test_what_fits_the_document_is_taken(schemathesis):
     done = schemathesis(
         "--checks=positive_data_acceptance",
