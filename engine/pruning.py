@@ -273,7 +273,7 @@ class Pruning:
         due = await self.threads.expired(limit=limit)
         for thread_id, strategy in due:
             if strategy == "delete":
-                await self.threads.delete(thread_id, via="ttl")
+                await self.threads.delete_expired(thread_id)
         thinned = [thread_id for thread_id, strategy in due if strategy == "keep_latest"]
         if thinned:
             await self.thin(thinned, keep=1, trigger="ttl")

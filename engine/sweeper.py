@@ -130,14 +130,24 @@ class Sweeper:
 
     async def delete_stateless(self) -> int:
         """Delete the threads of stateless runs that are over and were to leave nothing."""
+        over: list[str] | None = None
         async with self.database.transaction() as connection:
+            for _ in range(2):  # found, then looked at once more under the lock on their rows
+                cursor = await connection.execute(
+                    statement("list_stateless_threads"),
+                    {
+                        "tenant": self.database.tenant,
+                        "thread_ids": over,
+                        "kept_seconds": STATELESS_KEPT_SECONDS,
+                        "limit": STATELESS_LIMIT,
+                    },
+                )
+                over = [row["thread_id"] for row in await cursor.fetchall()]
+                if not over:
+                    return 0
             cursor = await connection.execute(
                 statement("delete_stateless_threads"),
-                {
-                    "tenant": self.database.tenant,
-                    "kept_seconds": STATELESS_KEPT_SECONDS,
-                    "limit": STATELESS_LIMIT,
-                },
+                {"tenant": self.database.tenant, "thread_ids": over},
             )
             return cursor.rowcount
 

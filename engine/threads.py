@@ -207,18 +207,7 @@ class Threads:
             await self.read(connection, thread_id, scope=scope, with_values=False)
         await self.runs.cancel_many(thread_id=thread_id, actor=actor, via=via)
         async with self.held(thread_id, wait=True) as connection:
-            await connection.execute(
-                "SELECT set_config('statement_timeout', %s, true)", [DELETE_TIMEOUT]
-            )
-            await self.gates.cancel_open(
-                connection, thread_id, reason="the thread was deleted", actor=actor, via=via
-            )
-            await self.audit.append(
-                connection, actor=actor, via=via, action="thread.deleted", thread_id=thread_id
-            )
-            await delete_threads(connection, [thread_id])
-            await connection.execute(statement("delete_thread"), self._key(thread_id))
-            await self.bus.notify(connection, f"thread:{thread_id}")
+            await self._remove(connection, thread_id, actor=actor, via=via)
 
     async def delete_all(
         self,
@@ -320,9 +309,24 @@ class Threads:
             )
             cursor = await connection.execute(
                 statement("list_expired_threads"),
-                {"tenant": self.database.tenant, "limit": limit},
+                {"tenant": self.database.tenant, "thread_id": None, "limit": limit},
             )
             return [(row["thread_id"], row["ttl_strategy"]) for row in await cursor.fetchall()]
+
+    async def delete_expired(self, thread_id: str) -> bool:
+        """Remove a thread whose time to live is over; False if somebody came back to it."""
+        try:
+            async with self.held(thread_id) as connection:
+                await self.gates.lock_thread(connection, thread_id)
+                cursor = await connection.execute(
+                    statement("list_expired_threads"), {**self._key(thread_id), "limit": 1}
+                )
+                if await cursor.fetchone() is None:
+                    return False
+                await self._remove(connection, thread_id, actor="system", via="ttl")
+                return True
+        except ThreadBusyError:
+            return False
 
     async def renew(self, thread_ids: Sequence[str]) -> None:
         """Let threads that were thinned at the end of their time live for that time again."""
@@ -373,6 +377,23 @@ class Threads:
                 break
             await asyncio.sleep(pause)
         raise _busy(thread_id)
+
+    async def _remove(
+        self, connection: Connection, thread_id: str, *, actor: str, via: str
+    ) -> None:
+        """Delete a thread that the caller's transaction holds."""
+        await connection.execute(
+            "SELECT set_config('statement_timeout', %s, true)", [DELETE_TIMEOUT]
+        )
+        await self.gates.cancel_open(
+            connection, thread_id, reason="the thread was deleted", actor=actor, via=via
+        )
+        await self.audit.append(
+            connection, actor=actor, via=via, action="thread.deleted", thread_id=thread_id
+        )
+        await delete_threads(connection, [thread_id])
+        await connection.execute(statement("delete_thread"), self._key(thread_id))
+        await self.bus.notify(connection, f"thread:{thread_id}")
 
     async def _ask_again(
         self, connection: Connection, gates: Sequence[Gate], names: Mapping[str, str]

@@ -1,28 +1,6 @@
--- Threads that were made for one run, with everything on them, once the run's answer had time to be read.
+-- Threads that were made for one run, with everything on them.
 WITH over AS (
-    SELECT DISTINCT runs.thread_id
-    FROM holdfast.runs
-    WHERE runs.tenant = %(tenant)s
-        AND runs.on_completion = 'delete'
-        AND runs.finished_at < clock_timestamp() - make_interval(secs => %(kept_seconds)s)
-        AND NOT EXISTS (
-            SELECT 1
-            FROM holdfast.runs AS others
-            WHERE others.thread_id = runs.thread_id
-                AND (
-                    others.status IN ('queued', 'running')
-                    OR others.on_completion = 'keep'
-                    OR others.finished_at >= clock_timestamp() - make_interval(secs => %(kept_seconds)s)
-                )
-        )
-        AND NOT EXISTS (
-            SELECT 1
-            FROM holdfast.gates
-            WHERE gates.thread_id = runs.thread_id
-                AND gates.state IN ('open', 'claimed', 'scheduled')
-        )
-    ORDER BY runs.thread_id
-    LIMIT %(limit)s
+    SELECT unnest(%(thread_ids)s::text[]) AS thread_id
 ), checkpoints_gone AS (
     DELETE FROM checkpoints
     USING over
@@ -46,4 +24,5 @@ WITH over AS (
 )
 DELETE FROM holdfast.threads
 USING over
-WHERE threads.thread_id = over.thread_id
+WHERE threads.tenant = %(tenant)s
+    AND threads.thread_id = over.thread_id

@@ -2,6 +2,7 @@
 SELECT thread_id, ttl_strategy
 FROM holdfast.threads
 WHERE tenant = %(tenant)s
+    AND (%(thread_id)s::text IS NULL OR thread_id = %(thread_id)s)
     AND expires_at <= clock_timestamp()
     AND greatest(updated_at, state_updated_at) + make_interval(secs => ttl_minutes * 60) <= clock_timestamp()
     AND NOT EXISTS (

@@ -145,6 +145,32 @@ async def test_a_threads_time_to_live_waits_for_the_end_of_a_pause(engine: Engin
     assert (while_paused, afterwards) == (0, 1)
 
 
+async def test_a_run_accepted_as_its_threads_time_ends_is_not_lost(engine: Engine) -> None:
+    async with engine.database.transaction() as connection:
+        await engine.threads.create(connection, thread_id="t", ttl=Ttl(minutes=1e-9))
+    async with engine.database.transaction() as connection:
+        accepted = await engine.runs.submit(
+            connection, RunRequest(assistant_id="steps", thread_id="t", input={"steps": 1})
+        )
+        expiring = asyncio.create_task(engine.pruning.expire())
+        await waits_or_ends(engine, expiring)
+    await expiring
+
+    assert (await engine.runs.get(accepted.run_id)).status == "queued"
+
+
+async def waits_or_ends(engine: Engine, task: asyncio.Task[int]) -> None:
+    """Return once a task is over, or one of the database's sessions waits for a lock."""
+    waiting = (
+        "SELECT 1 FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    async with engine.database.pool.connection() as connection:
+        # Who waits for a lock can only be asked for.
+        while not task.done() and not await (await connection.execute(waiting)).fetchall():  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+
+
 async def test_no_more_threads_than_allowed_end_in_one_look(engine: Engine) -> None:
     async with engine.database.transaction() as connection:
         for thread_id in ("a", "b"):

@@ -1,5 +1,6 @@
 """One worker, real graphs: runs end to end, questions, answers, stops and failures."""
 
+import asyncio
 import uuid
 from typing import Any
 
@@ -294,6 +295,41 @@ async def test_a_stateless_run_leaves_nothing_when_it_was_to_be_deleted(engine: 
         assert (
             await rows(engine, f"SELECT 1 FROM {table} WHERE thread_id = %s", run.thread_id) == []
         )
+
+
+async def test_a_run_accepted_on_a_stateless_thread_as_it_goes_is_not_lost(
+    engine_options: Any,
+) -> None:
+    async with open_engine(engine_options(run_worker=False)) as engine:
+        first = await engine.runs.create(
+            RunRequest(assistant_id="steps", input={"steps": 1}, on_completion="delete")
+        )
+        await engine.run_once()
+        async with engine.database.pool.connection() as connection:
+            await connection.execute(
+                "UPDATE holdfast.runs SET finished_at = finished_at - interval '2 minutes'"
+            )
+        async with engine.database.transaction() as connection:
+            accepted = await engine.runs.submit(
+                connection,
+                RunRequest(assistant_id="steps", thread_id=first.thread_id, input={"steps": 1}),
+            )
+            deleting = asyncio.create_task(engine.sweeper.delete_stateless())
+            await waits_or_ends(engine, deleting)
+        await deleting
+
+        assert (await engine.runs.get(accepted.run_id)).status == "queued"
+
+
+async def waits_or_ends(engine: Engine, task: asyncio.Task[Any]) -> None:
+    """Return once a task is over, or one of the database's sessions waits for a lock."""
+    waiting = (
+        "SELECT 1 FROM pg_stat_activity"
+        " WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    # Who waits for a lock can only be asked for.
+    while not task.done() and not await rows(engine, waiting):  # noqa: ASYNC110
+        await asyncio.sleep(0.01)
 
 
 async def test_a_stopping_worker_hands_its_run_back_without_costing_an_attempt(
