@@ -92,6 +92,48 @@ def test_two_quick_steps_lead_two_reviews_on(desk: Any, console: Any) -> None:
     expect(title_of(page)).to_have_text("Quick three")
 
 
+def test_what_was_asked_about_the_review_before_is_not_told_of_the_next(
+    desk: Any, console: Any
+) -> None:
+    desk.ask(order("Late news one", due_in=timedelta(minutes=1), undo_in=timedelta(minutes=5)))
+    desk.ask(order("Late news two", due_in=timedelta(minutes=2)))
+    page = console.open("/console/reviews?search=Late+news")
+    held: list[Any] = []
+    page.route(
+        "**/reviews/queue?*",
+        lambda route: route.continue_() if held else held.append(route),
+    )
+    desk.ask(order("Late news three", due_in=timedelta(minutes=3)))
+    wait_until(page, lambda: len(held) == 1)
+
+    page.keyboard.press("a")
+    expect(title_of(page)).to_have_text("Late news two")
+    held[0].continue_()
+
+    expect(page.locator("#lines")).to_contain_text("Late news three")
+    settled(page)
+    expect(page.locator(".news")).to_have_count(0)
+    expect(page.locator("#lines [aria-current]")).to_contain_text("Late news two")
+
+
+def test_news_between_two_steps_take_none_of_them_back(desk: Any, console: Any) -> None:
+    for number, name in enumerate(("one", "two", "three")):
+        desk.ask(order(f"Between {name}", due_in=timedelta(minutes=1 + number)))
+    page = console.open("/console/reviews?search=Between")
+    held: list[Any] = []
+    page.route(re.compile(r"/console/reviews/(?!queue)\w+"), lambda route: held.append(route))
+
+    page.keyboard.press("j")
+    wait_until(page, lambda: len(held) == 1)
+    desk.ask(order("Between four", due_in=timedelta(minutes=4)))
+    expect(page.locator("#lines")).to_contain_text("Between four")
+    page.keyboard.press("j")
+    wait_until(page, lambda: len(held) == 2)
+    held[1].continue_()
+
+    expect(title_of(page)).to_have_text("Between three")
+
+
 def test_keys_pressed_while_a_decision_is_sent_decide_nothing_else(desk: Any, console: Any) -> None:
     first = desk.ask(order("Hasty one", due_in=timedelta(minutes=1)))
     second = desk.ask(order("Hasty two", due_in=timedelta(minutes=2)))

@@ -45,6 +45,7 @@
   let shownAt = 0;
   let begun = null; // what Ctrl+Enter in a field sends
   let sending = null; // the request of a decision that has no answer yet
+  let stepping = null; // the address of the review that a step leads to, until it is shown
 
   const step = (by) => {
     // Asking a line whether it is visible would lay out every one of a long queue.
@@ -55,6 +56,7 @@
       // The mark moves at once, so that two quick presses are two steps.
       lines[at]?.removeAttribute("aria-current");
       next.setAttribute("aria-current", "true");
+      stepping = next.getAttribute("href");
       next.click();
     } else if (by > 0) $("#queue .more a")?.click();
   };
@@ -272,6 +274,10 @@
   let waiting = null;
   let busy = false;
   let again = false;
+  const onScreen = () => {
+    const open = review();
+    return open ? [["current", open.dataset.review], ["version", open.dataset.version], ["state", open.dataset.state]] : [];
+  };
   const refetch = () => {
     if (busy) { again = true; return; }
     waiting ??= setTimeout(fetchQueue, REFETCH_MS);
@@ -281,8 +287,7 @@
     const live = $("#live");
     if (!live) return;
     const query = new URLSearchParams(live.dataset.query);
-    const open = review();
-    if (open) for (const [name, value] of [["current", open.dataset.review], ["version", open.dataset.version], ["state", open.dataset.state]]) query.set(name, value);
+    for (const [name, value] of onScreen()) query.set(name, value);
     busy = true;
     try {
       await htmx.ajax("GET", `/console/reviews/queue?${query}`, { source: live, target: "#queue", swap: "none" });
@@ -291,6 +296,16 @@
       if (again) { again = false; refetch(); }
     }
   };
+  // An answer about a review that is not on screen any more would be read as news of the one that is.
+  document.addEventListener("htmx:before:swap", (event) => {
+    const { action } = event.detail.ctx.request;
+    if (!action.startsWith("/console/reviews/queue?")) return;
+    const asked = new URLSearchParams(action.split("?")[1]);
+    const same = asked.has("current") === Boolean(review()) && onScreen().every(([name, value]) => asked.get(name) === value);
+    if (same && !sending) return;
+    event.preventDefault();
+    refetch();
+  });
   for (const name of EVENTS) {
     document.addEventListener(name, (event) => { if (event.target.closest?.("#live")) refetch(); }, true);
   }
@@ -320,7 +335,10 @@
   document.addEventListener("htmx:before:request", (event) => {
     if (event.target === form()) sending = event.detail.ctx;
   });
-  document.addEventListener("htmx:finally:request", (event) => { if (event.detail.ctx === sending) sending = null; });
+  document.addEventListener("htmx:finally:request", ({ detail: { ctx } }) => {
+    if (ctx === sending) sending = null;
+    if (ctx.request.action === stepping) stepping = null;
+  });
 
   // The server is away: say so, and keep what was typed. What it refuses comes as words of its own.
   const lost = $("#lost");
@@ -388,7 +406,7 @@
   document.addEventListener("htmx:after:swap", () => {
     const article = $("#review > *");
     for (const id of opened) document.getElementById(id)?.setAttribute("open", "");
-    const line = review() && $(`#line-${CSS.escape(review().dataset.review)} > a`);
+    const line = stepping ? $(`#lines a[href="${CSS.escape(stepping)}"]`) : review() && $(`#line-${CSS.escape(review().dataset.review)} > a`);
     for (const other of $$("#lines [aria-current]")) if (other !== line) other.removeAttribute("aria-current");
     line?.setAttribute("aria-current", "true");
     line?.scrollIntoView({ block: "nearest" });
