@@ -3,6 +3,7 @@
   "use strict";
 
   const HEIGHT = 260;
+  const APART = 80; // pixels between two moments written below
   const UNITS = ["B", "kB", "MB", "GB", "TB"];
   const size = (bytes) => {
     if (bytes == null) return "–";
@@ -56,7 +57,7 @@
       height: HEIGHT,
       plugins: [sweeps],
       tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), "Etc/UTC"),
-      axes: [{ ...axis, values: (_, ticks, __, ___, apart) => ticks.map((tick) => moment(tick, apart)) }, { ...axis, size: 70, values: (_, ticks) => ticks.map(size) }],
+      axes: [{ ...axis, space: APART, values: (_, ticks, __, ___, apart) => ticks.map((tick) => moment(tick, apart)) }, { ...axis, size: 70, values: (_, ticks) => ticks.map(size) }],
       scales: { y: { range: (_, low, high) => [0, high * 1.1 || 1] } },
       series: [
         { label: "At", value: (_, seconds) => (seconds == null ? "–" : `${moment(seconds, 86400)} ${moment(seconds, 1)}`) },

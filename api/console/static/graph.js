@@ -33,6 +33,7 @@
     if (state) node.classList.add(state);
     const line = node.querySelector(".state");
     line.textContent = words(state, line.dataset.note);
+    node.querySelector(".title").setAttribute("y", line.textContent ? -7 : 0);
   };
 
   const draw = (place) => {
@@ -74,7 +75,7 @@
       const holder = end ? svg : make("a", { href }, svg);
       const group = make("g", { class: "node", "data-node": id, transform: `translate(${x} ${y})` }, holder);
       make("rect", { x: -wide / 2, y: -high / 2, width: wide, height: high, rx: end ? high / 2 : 7 }, group);
-      make("text", { class: "title", y: end ? 0 : -7 }, group, node.title);
+      make("text", { class: "title" }, group, node.title);
       const line = make("text", { class: "state", y: 11 }, group);
       line.dataset.note = end ? "" : node.note || "";
       mark(group, node.state);
@@ -149,7 +150,7 @@
     for (const place of document.querySelectorAll("[data-drawing]")) {
       draw(place);
       follow(place);
-      (place.querySelector(".waiting, .failed, .live") ?? place.querySelector(".node"))?.scrollIntoView({ block: "nearest", inline: "nearest" });
+      (place.querySelector(".waiting, .failed, .live") ?? place.querySelector(".node"))?.scrollIntoView({ block: "nearest", inline: "center" });
       window.scrollTo(0, 0);
     }
   });

@@ -7,7 +7,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from api.console.ballot_form import MAX_FIELDS
-from api.console.forms import fields, overview
+from api.console.forms import fields, numeric, overview
 from api.console.render import going, page
 from api.console.review_screen import Desk, DeskDependency
 from api.console.views.problems import ConsoleRoute, status_of
@@ -22,15 +22,16 @@ router = APIRouter(
 )
 
 VIA = "console"
+NOTHING = ("", "", False)  # a field that a review does not have
 TYPES = {"approve": "Approved", "reject": "Rejected"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One review: what it proposes, (title, text) by field, and what each choice does."""
+    """One review: what it proposes, (title, text, numeric) by field, and what each choice does."""
 
     review: ReviewSummary
-    facts: Mapping[str, tuple[str, str]]
+    facts: Mapping[str, tuple[str, str, bool]]
     effects: Mapping[str, str]
 
 
@@ -40,6 +41,7 @@ class Column:
 
     title: str
     texts: Sequence[str]
+    numeric: bool = False
 
     @property
     def equal(self) -> bool:
@@ -98,13 +100,13 @@ async def _alike(
         for one in meant:
             question = (await engine.gates.get(connection, one.gate_id)).question
             facts = {
-                f"{index}{field.pointer}": (field.title, overview(field))
+                f"{index}{field.pointer}": (field.title, overview(field), numeric([field]))
                 for index, action in enumerate(question.actions)
                 for field in fields(action.args_schema, action.args)
             }
             rows.append(Row(review=one, facts=facts, effects=question.effects))
     names = list(dict.fromkeys(name for row in rows for name in row.facts))
-    columns = [_column([row.facts.get(name, ("", "")) for row in rows]) for name in names]
+    columns = [_column([row.facts.get(name, NOTHING) for row in rows]) for name in names]
     return page(
         desk.request,
         "alike.html",
@@ -121,13 +123,15 @@ async def _alike(
     )
 
 
-def _column(facts: Sequence[tuple[str, str]]) -> Column:
+def _column(facts: Sequence[tuple[str, str, bool]]) -> Column:
     """Return a field over all rows; what its title says in brackets moves beside texts it parts."""
-    titles = {title for title, _ in facts if title}
+    numbers = all(number for _, text, number in facts if text)
+    titles = {title for title, _, _ in facts if title}
     if len(titles) == 1:
-        return Column(title=titles.pop(), texts=[text for _, text in facts])
-    parted = [(title.partition(" ("), text) for title, text in facts]
+        return Column(title=titles.pop(), texts=[text for _, text, _ in facts], numeric=numbers)
+    parted = [(title.partition(" ("), text) for title, text, _ in facts]
     return Column(
         title=next(name for (name, _, _), _ in parted if name),
         texts=[f"{text} {unit.rstrip(')')}".strip() for (_, _, unit), text in parted],
+        numeric=numbers,
     )
