@@ -199,6 +199,11 @@ CHROMIUM_ARGUMENTS = [
     "--disable-sync",
 ]
 AXE = PROJECT / "tests" / "e2e" / "js" / "node_modules" / "axe-core" / "axe.min.js"
+# Where the page breaks its own Content-Security-Policy: the browser's own message does not say.
+VIOLATIONS = """addEventListener("securitypolicyviolation", (event) => console.error(
+    `${event.effectiveDirective} broken on ${location.pathname} by ${event.sourceFile}`
+    + `:${event.lineNumber} ${event.sample}`
+));"""
 # What a refused decision prints is no fault of the page.
 REFUSALS = re.compile(r"status of (400|404|409|410|412|422)")
 
@@ -233,6 +238,7 @@ class Console:
         context = self.browser.new_context(**options)
         self.contexts.append(context)
         context.add_cookies([{"name": "holdfast_user", "value": person, "url": self.url}])
+        context.add_init_script(VIOLATIONS)
         page = context.new_page()
         page.set_default_timeout(15_000)
         page.on("request", self._note_request)
