@@ -24,7 +24,7 @@ from engine.graph_config import graph_config, thread_config
 from engine.graph_exits import exits_contained
 from engine.graph_output import questions_of, tells_all
 from engine.heads import read_head
-from engine.input_first import InputFirst
+from engine.input_first import InputFirst, begins_at_once
 from engine.lease import LeaseLostError
 from engine.limits import Permits
 from engine.provider_limits import ProviderLimits
@@ -136,7 +136,7 @@ class Attempt:
             ) as bare:
                 graph = attached(bare, self._saver, self._around.store)
                 self._saver.triggers = graph.trigger_to_nodes
-                if not self._saver.deals_input_out:
+                if begins_at_once(graph):
                     handlers = [*callbacks, InputFirst(self._saver)]
                     config = graph_config(self.claim, callbacks=handlers)
                 self._may_pause = bool(

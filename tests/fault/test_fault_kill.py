@@ -72,10 +72,12 @@ async def test_an_answer_resent_after_a_crash_does_not_answer_the_next_question(
     assert verdict().sound
 
 
-async def _errand(worker: Any, client: Any, finished: Any, plant: str) -> Any:
+async def _errand(
+    worker: Any, client: Any, finished: Any, plant: str, graph_id: str = "errand"
+) -> Any:
     """Kill the first worker at the first effect of a functional graph on a slow disk."""
     run = await client.runs.create(
-        RunRequest(assistant_id="errand", input={"label": "e", "steps": 1})
+        RunRequest(assistant_id=graph_id, input={"label": "e", "steps": 1})
     )
     doomed = worker(fault="effect done#1", plant=f"slow_disk,{plant}")
     assert await doomed.died() == -signal.SIGKILL
@@ -83,14 +85,26 @@ async def _errand(worker: Any, client: Any, finished: Any, plant: str) -> Any:
     return await finished(run)
 
 
+@pytest.mark.parametrize("graph_id", ["errand", "handing_over"])
 async def test_the_first_effect_of_a_functional_graph_has_one_key(
-    worker: Any, client: Any, finished: Any, effects: Any, place: Any
+    worker: Any, client: Any, finished: Any, effects: Any, place: Any, graph_id: str
 ) -> None:
-    over = await _errand(worker, client, finished, "")
+    over = await _errand(worker, client, finished, "", graph_id)
 
     keys = {line.split()[0] for line in place.world.read_text().splitlines()}
     assert over.status == "succeeded"
     assert (len(effects()), len(keys)) == (2, 1)
+
+
+async def test_a_functional_graph_that_a_synchronous_node_calls_ends(
+    worker: Any, client: Any, finished: Any
+) -> None:
+    worker()
+    run = await client.runs.create(RunRequest(assistant_id="from_thread", input={"label": "e"}))
+
+    over = await finished(run)
+
+    assert (over.status, over.output["log"]) == ("succeeded", ["e:0"])
 
 
 async def test_a_body_that_begins_before_its_input_is_saved_doubles_its_effect(

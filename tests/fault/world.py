@@ -116,6 +116,32 @@ async def errand(value: Work, *, config: RunnableConfig) -> Work:
     return {"log": [f"{value['label']}:0"]}
 
 
+async def hand_over(state: Work) -> Work:
+    """Have a functional graph do it."""
+    done: Work = await errand.ainvoke(state)
+    return done
+
+
+handing_over = StateGraph(Work).add_node("hand_over", hand_over).add_edge(START, "hand_over")
+
+
+@entrypoint()
+def blocking_errand(value: Work, *, config: RunnableConfig) -> Work:
+    """Do something outside at once, in a thread."""
+    effect(config, value["label"], 0)
+    return {"log": [f"{value['label']}:0"]}
+
+
+def hand_over_from_thread(state: Work) -> Work:
+    """Have a functional graph do it, and block the thread meanwhile."""
+    done: Work = blocking_errand.invoke(state)
+    return done
+
+
+from_thread = StateGraph(Work).add_node("hand_over", hand_over_from_thread)
+from_thread.add_edge(START, "hand_over")
+
+
 async def give_up_late(state: Work, config: RunnableConfig) -> Work:
     """Do something outside only after the time that the node has is over."""
     try:
