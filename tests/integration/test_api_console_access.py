@@ -208,3 +208,21 @@ async def test_the_stream_of_events_tells_of_ones_own_reviews_only(office: Any) 
     await events.aclose()
 
     assert json.loads(told.split(b"data: ")[1])["review_id"] == review["id"]
+
+
+async def test_who_is_signed_out_while_typing_is_led_to_sign_in_and_back(office: Any) -> None:
+    review = await ask(office, "ada", "Half typed")
+    typed = form_of(review, message="half a sentence")
+
+    refused = await office.http.post(
+        f"/console/reviews/{review['id']}/decision",
+        data=typed,
+        headers={**PLAIN, "HX-Request": "true"},
+    )
+
+    assert refused.status_code == 401
+    # Only the toast changes: the page keeps the form, and opening it again restores the draft.
+    assert 'hx-target="#review"' not in refused.text
+    assert '<a class="button" href="">Sign in again</a>' in refused.text
+    again = await office.http.get(f"/reviews/{review['id']}", headers=as_user("ada"))
+    assert again.json()["state"] == "open"

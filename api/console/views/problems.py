@@ -62,6 +62,7 @@ def _page(request: Request, screen: str, trouble: str, status: int) -> Response:
         "refused_live.html" if live else "refused.html",
         screen=screen,
         status=status,
+        signed_out=status == 401,
         title=TITLES.get(status, "Not possible"),
         trouble=trouble,
     )
