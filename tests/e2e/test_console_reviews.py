@@ -116,6 +116,22 @@ def test_what_was_asked_about_the_review_before_is_not_told_of_the_next(
     expect(page.locator("#lines [aria-current]")).to_contain_text("Late news two")
 
 
+def test_news_come_also_to_a_page_whose_scripts_came_late(desk: Any, console: Any) -> None:
+    held: list[Any] = []
+    context = console.browser.new_context()
+    console.contexts.append(context)
+    page = context.new_page()
+    page.route("**/htmx-sse-*", lambda route: held.append(route))
+    page.goto(f"{console.url}/console/reviews?search=Slow+script", wait_until="commit")
+    wait_until(page, lambda: held and page.evaluate("'htmx' in window"))
+    page.evaluate("new Promise((done) => setTimeout(done))")  # htmx's own start, were it a timer
+
+    held[0].continue_()
+    desk.ask(order("Slow script"))
+
+    expect(page.locator("#lines")).to_contain_text("Slow script")
+
+
 def test_news_between_two_steps_take_none_of_them_back(desk: Any, console: Any) -> None:
     for number, name in enumerate(("one", "two", "three")):
         desk.ask(order(f"Between {name}", due_in=timedelta(minutes=1 + number)))

@@ -290,19 +290,25 @@
     for (const [name, value] of onScreen()) query.set(name, value);
     busy = true;
     try {
-      await htmx.ajax("GET", `/console/reviews/queue?${query}`, { source: live, target: "#queue", swap: "none" });
+      // Not from the element of the stream: requests of one element wait for each other.
+      await htmx.ajax("GET", `/console/reviews/queue?${query}`, { source: "#queue", target: "#queue", swap: "none" });
     } finally {
       busy = false;
       if (again) { again = false; refetch(); }
     }
   };
+  // Nothing is taken from under a finger: a link that is replaced while it is pressed is not clicked.
+  let pressed = false;
+  document.addEventListener("pointerdown", () => { pressed = true; }, true);
+  for (const name of ["pointerup", "pointercancel"]) document.addEventListener(name, () => { pressed = false; }, true);
+
   // An answer about a review that is not on screen any more would be read as news of the one that is.
   document.addEventListener("htmx:before:swap", (event) => {
     const { action } = event.detail.ctx.request;
     if (!action.startsWith("/console/reviews/queue?")) return;
     const asked = new URLSearchParams(action.split("?")[1]);
     const same = asked.has("current") === Boolean(review()) && onScreen().every(([name, value]) => asked.get(name) === value);
-    if (same && !sending) return;
+    if (same && !sending && !pressed) return;
     event.preventDefault();
     refetch();
   });
