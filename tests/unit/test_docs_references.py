@@ -19,7 +19,7 @@ DECISIONS = sorted((PROJECT / "docs" / "adr").glob("0*.md"))
 FOLDERS = "api|checkpoint_pruner|docs|engine|graphs|nodes|requirements|state|tests"
 METHODS = "GET|POST|PUT|PATCH|DELETE"
 # Read by the command line alone.
-CLIENT_VARIABLES = {"URL", "USER"}
+CLIENT_VARIABLES = {"URL", "USER", "TOKEN", "API_KEY"}
 
 every_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
