@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Mapping
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -30,7 +30,7 @@ from engine.limits import Permits
 from engine.provider_limits import ProviderLimits
 from engine.registry import Registry
 from engine.runs.run import CancelAction, Run, RunStatus
-from engine.saver import RunSaver, attached
+from engine.saver import RunOverError, RunSaver, attached
 from engine.streaming import Outcome, StreamEvent, StreamOptions, error_event, run_graph
 from engine.wire import error_payload
 
@@ -308,13 +308,14 @@ class Attempt:
         return False
 
     async def ping(self) -> None:
-        """Ask the lease's connection whether it lives.
+        """Ask the lease's connection whether it lives; nothing once the run has ended.
 
         Raises:
             psycopg.Error: it does not.
         """
-        async with self._saver.exclusive() as connection:
-            await connection.execute("SELECT 1")
+        with suppress(RunOverError):
+            async with self._saver.exclusive() as connection:
+                await connection.execute("SELECT 1")
 
     async def _told(
         self,

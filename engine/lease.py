@@ -6,7 +6,7 @@ free at once and nothing more can be written through it.
 """
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 import psycopg
@@ -101,12 +101,15 @@ class LeaseConnection:
             self.thread_id = thread_id
 
     async def close(self) -> None:
-        """Close the connection, and with it the lease, without a word to a server that hangs."""
+        """Close the connection, and with it the lease, without a word to a server that hangs.
+
+        Whoever waits on it, a heartbeat for instance, hears of that first: uvloop ends the process
+        when a socket is closed that it still watches (libuv/libuv#5130).
+        """
         sever(self.connection)
-        try:
-            await self.connection.close()
-        except psycopg.Error:
-            return
+        async with self.connection.lock:
+            with suppress(psycopg.Error):
+                await self.connection.close()
 
 
 async def open_lease_connection(database: Database, worker_id: str) -> LeaseConnection:

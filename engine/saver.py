@@ -39,7 +39,7 @@ from psycopg.rows import DictRow, dict_row
 from checkpoint_pruner.guard import translate
 from engine.checkpoint_writer import CheckpointRow, CheckpointWriter
 from engine.database import Connection, statement
-from engine.errors import ConfigurationError, InvalidValueError
+from engine.errors import ConfigurationError, EngineError, InvalidValueError
 from engine.pruning_saver import PruningSaver
 from engine.values import refused_values, storable, to_storable_json
 
@@ -90,6 +90,13 @@ def attached(
     return twin
 
 
+class RunOverError(EngineError):
+    """The run has ended, and its connection may hold another thread by now."""
+
+    def __init__(self) -> None:
+        super().__init__("the run has ended: nothing more can be saved for it")
+
+
 def sever(connection: Connection) -> None:
     """Cut a connection at its socket: whoever waits on it gets an OperationalError at once.
 
@@ -125,9 +132,11 @@ class _Attempted:
         errors: LangGraph knows an error that a handler dealt with by its `id()` alone, until the
             run's end: freed, it would lend its address, and its pardon, to a later error.
         saving: resolved when a checkpoint that is on its way is committed, or will not be.
+        retired: the connection serves the next run by now.
     """
 
     fresh: bool = False
+    retired: bool = False
     refusal: InvalidValueError | None = None
     errors: list[BaseException] = field(default_factory=list)
     saving: set[asyncio.Future[None]] = field(default_factory=set)
@@ -188,8 +197,14 @@ class RunSaver(PruningSaver):
 
     @asynccontextmanager
     async def exclusive(self) -> AsyncIterator[Connection]:
-        """Yield the connection between two operations of the saver, bounded like one of them."""
+        """Yield the connection between two operations of the saver, bounded like one of them.
+
+        Raises:
+            RunOverError: it is no longer this saver's.
+        """
         async with self.lock:
+            if self._attempted.retired:
+                raise RunOverError
             with bounded(self.conn, self.timeout_seconds) as connection:
                 yield connection
 
@@ -327,6 +342,13 @@ class RunSaver(PruningSaver):
             if refusal is None:
                 raise
             raise refusal from error
+
+    def retire(self) -> None:
+        """Leave the connection to the next run; called in `exclusive`, once the run has ended.
+
+        A heartbeat or a task that a node left behind may be waiting for its turn.
+        """
+        self._attempted.retired = True
 
     async def settle_within(self, connection: Connection) -> None:
         """Store what waits in the transaction of a caller that is in `exclusive`."""

@@ -355,6 +355,7 @@ class Worker:
                         ending,
                         save_rest=saver.settle_within,
                     )
+                    saver.retire()
                 if written_at is not None:
                     # Whoever is told may come with the next run before the lease is given back.
                     self._leaving.add(run.thread_id)

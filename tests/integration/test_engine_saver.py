@@ -1,3 +1,4 @@
+import asyncio
 import gc
 import os
 import subprocess
@@ -17,7 +18,7 @@ from langgraph.types import Command
 from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
-from engine.saver import RunSaver, attached, keep_ids_after, sever
+from engine.saver import RunOverError, RunSaver, attached, keep_ids_after, sever
 
 
 class RefusedError(Exception):
@@ -92,6 +93,19 @@ async def test_an_operation_that_hangs_is_cut_off(
 
         with pytest.raises(psycopg.OperationalError):
             await saver.aget_tuple({"configurable": {"thread_id": "t"}})
+
+
+async def test_nothing_more_is_saved_for_a_run_that_has_ended(connection: AsyncConnection) -> None:
+    saver = RunSaver(connection)
+    config = {"configurable": {"thread_id": "t", "checkpoint_ns": ""}}
+    async with saver.exclusive():
+        late = asyncio.create_task(saver.aput(config, empty_checkpoint(), {}, {}))
+        saver.retire()
+
+    with pytest.raises(RunOverError):
+        await late
+
+    assert await RunSaver(connection).aget_tuple(config) is None
 
 
 def test_langgraph_without_strict_mode_is_refused() -> None:

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 from engine.assistants import Assistants
+from engine.attempt import Attempt
 from engine.errors import ConflictError, NotFoundError, ThreadBusyError
 from engine.runs.request import RunRequest
 from engine.runs.run import Run
 from engine.runtime import Engine, open_engine
+from engine.saver import RunOverError
 
 SLOW = {"steps": 200, "pause_seconds": 0.05}
 
@@ -460,6 +462,29 @@ async def test_a_lost_connection_ends_the_attempt_and_costs_the_run_none(engine:
         " HAVING count(*) > 1",
     )
     assert forks == []
+
+
+async def test_a_heartbeat_that_comes_late_leaves_the_connection_to_the_next_run(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    attempts: list[Attempt] = []
+
+    class RememberedAttempt(Attempt):
+        def __init__(self, **parts: Any) -> None:
+            super().__init__(**parts)
+            attempts.append(self)
+
+    monkeypatch.setattr("engine.worker.Attempt", RememberedAttempt)
+    await run_to_end(engine, input={"steps": 1})
+    backend = attempts[0].saver.conn.info.backend_pid
+
+    await attempts[0].ping()
+
+    seen = await rows(engine, "SELECT query FROM pg_stat_activity WHERE pid = %s", backend)
+    assert [row["query"] for row in seen] != ["SELECT 1"]
+    with pytest.raises(RunOverError):
+        async with attempts[0].saver.exclusive():
+            pass
 
 
 async def lease_is_free(engine: Engine, thread_id: str) -> bool:
