@@ -409,10 +409,9 @@ sub_window AS MATERIALIZED (
 -- Replaying a kept checkpoint loads, in each stateful subgraph, the newest row before its bound: the
 -- checkpoint itself, but for a fork its parent, even after that has gone; with durability "exit" the
 -- parent of any.
-replay_floor AS MATERIALIZED (
-    SELECT DISTINCT n.thread_id, n.checkpoint_ns, f.checkpoint_id
-    FROM subgraph AS n
-    JOIN root_kept AS k USING (thread_id)
+replay_bound AS MATERIALIZED (
+    SELECT k.thread_id, replayed.bound
+    FROM root_kept AS k
     CROSS JOIN LATERAL (
         SELECT c.parent_checkpoint_id AS parent_id
         FROM checkpoints AS c
@@ -422,12 +421,32 @@ replay_floor AS MATERIALIZED (
         LIMIT 1
     ) AS found
     CROSS JOIN LATERAL (VALUES (k.checkpoint_id), (found.parent_id)) AS replayed (bound)
+    UNION
+    -- With durability "exit" or "async" a subgraph may save before the checkpoint that called it: one
+    -- that is not there yet is given time to appear.
+    SELECT n.thread_id, n.parents ->> ''
+    FROM subgraph AS n
+    WHERE NOT n.is_call
+        AND n.head_id >= n.grace_floor
+        AND (
+            SELECT true
+            FROM checkpoints AS c
+            WHERE c.thread_id = n.thread_id
+                AND c.checkpoint_ns = ''
+                AND c.checkpoint_id = n.parents ->> ''
+            LIMIT 1
+        ) IS NULL
+),
+replay_floor AS MATERIALIZED (
+    SELECT DISTINCT n.thread_id, n.checkpoint_ns, f.checkpoint_id
+    FROM subgraph AS n
+    JOIN replay_bound AS b USING (thread_id)
     CROSS JOIN LATERAL (
         SELECT c.checkpoint_id
         FROM checkpoints AS c
         WHERE c.thread_id = n.thread_id
             AND c.checkpoint_ns = n.checkpoint_ns
-            AND c.checkpoint_id < replayed.bound
+            AND c.checkpoint_id < b.bound
         ORDER BY c.checkpoint_id DESC
         LIMIT 1
     ) AS f

@@ -268,3 +268,43 @@ def test_thinning_again_removes_nothing_from_forked_history(
     again = sweep(checkpoint_database, policy)
 
     assert again.total_rows == 0
+
+
+def test_a_subgraph_that_saved_before_its_caller_keeps_what_a_replay_begins_with(
+    checkpoint_database: str, saver: PostgresSaver
+) -> None:
+    due: list[str] = []
+
+    class LateSaver(PostgresSaver):
+        """A sweep comes when the subgraph has saved and its caller has not."""
+
+        def put(self, config: RunnableConfig, *rest: Any) -> RunnableConfig:
+            if config["configurable"]["checkpoint_ns"] == "" and due:
+                sweep(checkpoint_database, Policy(keep_last=1), threads=[due.pop()])
+            return super().put(config, *rest)
+
+    def ask(state: Notes) -> Notes:
+        interrupt(state["log"])
+        return {}
+
+    inner = StateGraph(Notes, output_schema=Log)
+    inner.add_node("remember", lambda state: {"log": [state["doc"]["turn"]]})
+    inner.add_node("ask", ask)
+    inner.add_edge(START, "remember")
+    inner.add_edge("remember", "ask")
+    outer = StateGraph(Notes)
+    outer.add_node("inner", inner.compile(checkpointer=True))
+    outer.add_edge(START, "inner")
+    graph: Graph = outer.compile(checkpointer=LateSaver(saver.conn))
+
+    def replayed(thread_id: str, *, swept: bool) -> list[Any]:
+        thread = {"configurable": {"thread_id": thread_id}}
+        for turn in ("1", "2", "3", "4", "5"):
+            if swept and turn == "3":
+                due.append(thread_id)
+            graph.invoke({"doc": {"turn": turn}}, thread, durability="exit")
+        _, older, *_ = graph.get_state_history(thread)
+        asked = graph.invoke(None, older.config, durability="exit")["__interrupt__"]
+        return [question.value for question in asked]
+
+    assert replayed("swept", swept=True) == replayed("unswept", swept=False)
