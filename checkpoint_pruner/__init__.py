@@ -20,6 +20,8 @@ from checkpoint_pruner.session import Options
 from checkpoint_pruner.sweep import Progress, Pruner, sweep
 from checkpoint_pruner.throttle import Throttle
 
+__version__ = "0.1.0"
+
 __all__ = [
     "AlreadyRunningError",
     "Boundary",
@@ -38,5 +40,6 @@ __all__ = [
     "SweepStoppedError",
     "Throttle",
     "Watermark",
+    "__version__",
     "sweep",
 ]

@@ -14,6 +14,7 @@ from typing import Any
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+from checkpoint_pruner import __version__
 from checkpoint_pruner.arguments import (
     EXIT_CODES,
     add_policy,
@@ -33,7 +34,7 @@ from checkpoint_pruner.errors import (
 from checkpoint_pruner.explain import explain
 from checkpoint_pruner.explain import to_text as explanation_text
 from checkpoint_pruner.guard import guard_status, install_guard, remove_guard
-from checkpoint_pruner.inspection import inspect
+from checkpoint_pruner.inspection import find_missing, inspect
 from checkpoint_pruner.policy import Policy
 from checkpoint_pruner.progress import ProgressBar
 from checkpoint_pruner.report import Report
@@ -92,6 +93,9 @@ def exit_code(result: Report | BaseException) -> int:
 
 def _sweep(parsed: argparse.Namespace) -> int:
     order = read_sweep(parsed)
+    if order.threads or order.pins:
+        for missing in find_missing(parsed.database_url, order.threads or (), order.pins):
+            _warn(f"nothing is stored for {missing}; is it spelt right?")
     bar = ProgressBar(sys.stderr)
     stopped = threading.Event()
     pruner = Pruner(
@@ -129,11 +133,14 @@ def _inspect(parsed: argparse.Namespace) -> int:
 
 def _explain(parsed: argparse.Namespace) -> int:
     explained = explain(parsed.database_url, parsed.thread_id, read_policy(parsed), parsed.pin)
+    if not explained:
+        why = f"thread {parsed.thread_id!r} has no checkpoints; `inspect` names the biggest threads"
+        return _fail(why, EXIT_FAILED)
     if parsed.json:
         _print(json.dumps([one.to_dict() for one in explained], indent=2))
     else:
         _print("\n".join(read_policy(parsed).describe()))
-        _print(explanation_text(explained) or f"thread {parsed.thread_id!r} has no checkpoints")
+        _print(explanation_text(explained))
     return EXIT_DONE
 
 
@@ -176,6 +183,7 @@ def _parser() -> argparse.ArgumentParser:
         epilog=EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     sweep = _command(commands, "sweep", _sweep, "remove what the policy does not keep")
@@ -234,8 +242,12 @@ def _print(text: str) -> None:
     sys.stdout.flush()
 
 
-def _fail(why: object, code: int) -> int:
+def _warn(why: object) -> None:
     sys.stderr.write(f"checkpoint-pruner: {str(why).strip()}\n")
+
+
+def _fail(why: object, code: int) -> int:
+    _warn(why)
     return code
 
 

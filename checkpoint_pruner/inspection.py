@@ -1,14 +1,14 @@
 """What a checkpoint database holds, how it grows and what a policy would free."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
 from checkpoint_pruner.drift import check_schema
 from checkpoint_pruner.plan import lowest_id
-from checkpoint_pruner.policy import Policy
+from checkpoint_pruner.policy import Pin, Policy
 from checkpoint_pruner.report import TableSize, format_bytes
 from checkpoint_pruner.session import Options, connect, read_state
 from checkpoint_pruner.statements import statement
@@ -108,6 +108,27 @@ class Inspection:
                 for proposal in self.proposals
             ]
         return "\n".join(lines)
+
+
+def find_missing(
+    conninfo: str, thread_ids: Iterable[str] = (), pins: Iterable[Pin] = ()
+) -> tuple[str, ...]:
+    """Return the threads and pins for which nothing is stored, as text.
+
+    Raises:
+        SchemaDriftError: The tables are not the ones this release knows.
+    """
+    named = list(pins)
+    parameters = {
+        "thread_ids": list(thread_ids),
+        "pin_threads": [pin.thread_id for pin in named],
+        "pin_namespaces": [pin.checkpoint_ns for pin in named],
+        "pin_ids": [pin.checkpoint_id for pin in named],
+    }
+    with connect(conninfo, Options()) as connection:
+        check_schema(connection)
+        rows = connection.execute(statement("select_missing"), parameters).fetchall()
+    return tuple(text for (text,) in rows)
 
 
 def inspect(

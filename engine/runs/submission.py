@@ -1,4 +1,4 @@
-"""Accepts runs: row and ticket in one transaction, before anybody is told."""
+"""Accepts runs: the row and its claim or ticket in one transaction, before anybody is told."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

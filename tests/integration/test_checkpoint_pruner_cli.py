@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import checkpoint_pruner
 from checkpoint_pruner.cli import main
 from checkpoint_pruner.session import ADVISORY_KEY
 from tests.pruner.rows import ids_of, write_thread
@@ -151,6 +152,34 @@ def test_explain_names_each_checkpoint_and_its_reason(
         (ids[1], []),
         (ids[0], []),
     ]
+
+
+def test_a_thread_or_pin_that_does_not_exist_is_said_to_be_missing(
+    checkpoint_database: str, capsys: pytest.CaptureFixture[str]
+):
+    ids = write_thread(checkpoint_database, "t", 3)
+    database = ["--database-url", checkpoint_database]
+    pins = ["--pin", f"t::{ids[0]}", "--pin", f"t::{ids[0][:-1]}"]
+
+    swept = main(["sweep", *database, "--thread", "t", "--thread", "tt", *pins, "--json"])
+    warned = capsys.readouterr().err.splitlines()
+    explained = main(["explain", "tt", *database])
+
+    assert swept == 0
+    assert [line.split("for ")[1].split(";")[0] for line in warned] == [
+        f"pin t::{ids[0][:-1]}",
+        "thread tt",
+    ]
+    assert explained == 1
+    assert "thread 'tt' has no checkpoints" in capsys.readouterr().err
+
+
+def test_the_command_tells_its_version(capsys: pytest.CaptureFixture[str]):
+    with pytest.raises(SystemExit) as ended:
+        main(["--version"])
+
+    assert ended.value.code == 0
+    assert capsys.readouterr().out == f"checkpoint-pruner {checkpoint_pruner.__version__}\n"
 
 
 def test_inspect_names_the_biggest_and_what_policies_would_free(
