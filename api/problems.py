@@ -98,7 +98,7 @@ def allowed_methods(request: Request) -> Sequence[str]:
     Without them a path such as `/threads/search` would be a thread's as well.
     """
     routes = [
-        route for route in _flat(request.app.routes) if route.path_regex.match(request.url.path)
+        route for route in flat(request.app.routes) if route.path_regex.match(request.url.path)
     ]
     if not routes:
         return ()
@@ -107,11 +107,12 @@ def allowed_methods(request: Request) -> Sequence[str]:
     return sorted({method for route in named for method in route.methods or ()})
 
 
-def _flat(routes: Iterable[BaseRoute]) -> Iterator[Route]:
+def flat(routes: Iterable[BaseRoute]) -> Iterator[Route]:
+    """Yield the routes of an application, those of its routers too."""
     for route in routes:
         included = getattr(route, "original_router", None)  # FastAPI keeps routers as they are
         if included is not None:
-            yield from _flat(included.routes)
+            yield from flat(included.routes)
         elif isinstance(route, Route):
             yield route
 

@@ -192,7 +192,9 @@ def other_protocols(
     yield "| address | tests | for example |"
     yield "|---|---|---|"
     for (method, path), tests in sorted(served.items(), key=lambda entry: entry[0][1]):
-        if method.lower() not in openapi["paths"].get(path, {}) and path not in NO_PROTOCOL:
+        if path in NO_PROTOCOL or path.startswith("/console"):
+            continue
+        if method.lower() not in openapi["paths"].get(path, {}):
             yield f"| `{method} {path}` | {len(tests)} | {_tests(tests)} |"
     yield ""
     yield "Protocol v2 is spoken over `POST /threads/{thread_id}/commands`, over"

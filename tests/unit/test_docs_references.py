@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from api.app import create_app
+from api.problems import flat
 from api.settings import Settings
 from nodes.services.settings import ProcessSettings
 
@@ -81,11 +82,11 @@ def test_a_test_that_is_named_exists(page: Path) -> None:
 
 def test_a_route_that_is_named_is_served() -> None:
     app = create_app(Settings(config=PROJECT / "langgraph.json"), database_url="postgresql://")
-    served = {
-        (method.upper(), re.compile(re.sub(r"\{\w+\}", r"[^/]+", path)))
-        for path, methods in app.openapi()["paths"].items()
-        for method in methods
-    }
+    served = [
+        (method, re.compile(re.sub(r"\{\w+(:\w+)?\}", r"[^/]+", route.path)))
+        for route in flat(app.routes)
+        for method in route.methods or ()
+    ]
     named = {
         route
         for page in PAGES
