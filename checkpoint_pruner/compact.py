@@ -28,7 +28,9 @@ from checkpoint_pruner.sweep import sweep
 from checkpoint_pruner.vacuum import read_sizes, vacuum_tables
 
 _BATCH_THREADS = 500
-_WORK_MEM = "SET work_mem = '256MB'"  # the one session that works while all others wait
+# The one session that works while all others wait. Not for the plans: the server would clear a hash
+# table of that size for each of their steps before it begins.
+_WORK_MEM = "SET work_mem = '256MB'"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +120,6 @@ def compact(
     with connect(conninfo, options) as connection:
         check_schema(connection)
         become_the_one_pruner(connection, advisory_key)
-        connection.execute(_WORK_MEM)
         bytes_before = sum(size.total_bytes for size in read_sizes(connection))
         with connection.transaction():
             connection.execute(statement("lock_tables"))
@@ -177,6 +178,7 @@ def _rewrite(
         if on_progress is not None:
             on_progress(start + len(batch), len(threads))
     connection.execute("ANALYZE compact_checkpoints")
+    connection.execute(_WORK_MEM)
     grace_floor = lowest_id(now - max(rule.orphan_grace for rule in policy.everywhere()))
     connection.execute(statement("set_aside_blobs"), {"untouched": untouched})
     connection.execute(
