@@ -105,12 +105,14 @@ lock: ## Compile the locks anew (needs uv)
 LOCK_FLAGS := --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
   --no-annotate --no-header
 
+# A lock names everything, so nothing is to be resolved: older pips look for the newest release of what
+# a package wants with an extra (`langsmith[otel]`), and fail on the day one is published.
 define environment
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Python 3.11 or newer is needed, $$($(PYTHON) --version) found; try make PYTHON=python3.12" >&2; exit 2; }
 	@test -x $(1)/bin/python || $(PYTHON) -m venv $(1)
 	@echo "installing $(2) into $(1) (once)" >&2
-	@$(1)/bin/python -m pip install $(PIP_FLAGS) --require-hashes -r $(2)
+	@$(1)/bin/python -m pip install $(PIP_FLAGS) --require-hashes --no-deps -r $(2)
 	@$(1)/bin/python -m pip install $(PIP_FLAGS) --no-deps --no-build-isolation -e .
 	@$(1)/bin/python -m compileall -q api checkpoint_pruner engine graphs nodes state
 	@touch $@
