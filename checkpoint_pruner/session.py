@@ -17,7 +17,7 @@ from checkpoint_pruner.throttle import Throttle
 ADVISORY_KEY = 0x43_50_52_55_4E_45_52_01
 """Session advisory lock that makes one pruner at a time; the letters CPRUNER."""
 
-_WORK_MEM = "32MB"  # a plan of 25,000 keys takes a fifth; more is cleared for each step for nothing
+_WORK_MEM = "16MB"  # a plan of 25,000 keys takes a third; more is cleared for each step for nothing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

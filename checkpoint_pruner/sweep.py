@@ -23,6 +23,7 @@ from checkpoint_pruner.drift import check_schema
 from checkpoint_pruner.errors import SweepStoppedError
 from checkpoint_pruner.expiry import Expiry
 from checkpoint_pruner.policy import Pin, Policy
+from checkpoint_pruner.probe import LatencyProbe
 from checkpoint_pruner.report import TABLES, Report, Vacuum, Watermark
 from checkpoint_pruner.session import (
     Options,
@@ -33,12 +34,13 @@ from checkpoint_pruner.session import (
 )
 from checkpoint_pruner.statements import statement
 from checkpoint_pruner.tally import Tally
-from checkpoint_pruner.throttle import LatencyProbe, Pacer
+from checkpoint_pruner.throttle import Pacer
 from checkpoint_pruner.upkeep import STORE_BATCH, forget_tombstones, sweep_store
 from checkpoint_pruner.vacuum import read_sizes, vacuum_tables
 from checkpoint_pruner.workload import Work, Workload
 
 _MOST_SLICES = 20  # each slice plans the whole thread anew
+_UNSLICED_ROWS = 2_000  # such a thread takes one transaction, however small those of others are
 _EXPIRED_AT_ONCE = 100
 _RETRYABLE = (
     psycopg.errors.LockNotAvailable,
@@ -253,10 +255,10 @@ class _Sweep:
         batch = replace(template, thread_ids=work.thread_ids)
         if self.options.dry_run:
             self.tally.add(batch.count(self.connection))
-        elif len(work.thread_ids) == 1 and work.rows > pacer.rows:
+        elif len(work.thread_ids) == 1 and work.rows > self._whole(pacer):
             self._carry_out_slices(work, batch, pacer)
         else:
-            with pacer.transaction():
+            with pacer.transaction(work.rows):
                 outcome = batch.run(self.connection)
                 self.tally.add(outcome)
                 if not batch.blobs:
@@ -285,7 +287,7 @@ class _Sweep:
     def _collect_blobs(self, work: Work, pacer: Pacer) -> None:
         """Delete values that nothing names in transactions of bounded size."""
         for thread_id in self._settled(work):
-            limit = max(pacer.rows, 1)
+            limit = max(pacer.rows, work.rows // _MOST_SLICES, 1)
             removed = limit
             while removed >= limit:
                 with pacer.transaction():
@@ -295,6 +297,10 @@ class _Sweep:
                 if removed:
                     self.tally.remove("checkpoint_blobs", thread_id, removed, size)
                 self.tally.batches += 1
+
+    def _whole(self, pacer: Pacer) -> int:
+        """Return how many checkpoints of one thread still make one transaction."""
+        return max(pacer.rows, min(_UNSLICED_ROWS, self.options.batch_rows))
 
     def _settled(self, work: Work) -> list[str]:
         return [t for t in work.thread_ids if t not in self.tally.waiting]
@@ -308,10 +314,12 @@ class _Sweep:
         while self.deferred and time.monotonic() - self.deferred[0][0] >= grace:
             _, work = self.deferred.popleft()
             try:
-                if work.rows > pacer.rows:
+                if work.rows > self._whole(pacer):
                     self._collect_blobs(work, pacer)
                     continue
-                for thread_id, count, size in delete_blobs(self.connection, self._settled(work)):
+                with pacer.transaction(work.rows):
+                    removed = delete_blobs(self.connection, self._settled(work))
+                for thread_id, count, size in removed:
                     self.tally.remove("checkpoint_blobs", thread_id, count, size)
                 self.tally.batches += 1
             except _RETRYABLE as error:
@@ -378,7 +386,11 @@ class _Sweep:
         removed = bool(self.tally.rows) and not self.options.dry_run
         vacuums: tuple[Vacuum, ...] = ()
         if self.options.vacuum or (removed and self.options.vacuum is None):
-            vacuums = vacuum_tables(self.connection, force=bool(self.options.vacuum))
+            vacuums = vacuum_tables(
+                self.connection,
+                force=bool(self.options.vacuum),
+                gently=self.options.throttle is not None,
+            )
         return Report(
             started_at=state.now,
             duration_seconds=time.monotonic() - began,

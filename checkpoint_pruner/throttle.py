@@ -1,24 +1,25 @@
-"""Makes a sweep give way to writers: a duty cycle, and pauses that grow with their latency."""
+"""Makes a sweep give way to writers: short transactions, and rests that grow with their latency."""
 
-import statistics
-import threading
 import time
-from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Self
+from typing import Protocol
 
-import psycopg
-
-_PROBE_INTERVAL_SECONDS = 0.02
-_IDLE_PROBES = 5
 _LONGEST_PAUSE_SECONDS = 5.0
-_LEAST_SHARE = 0.1  # of the time goes to the sweep whatever else is slow: it must come to its end
-_FEWEST_ROWS = 500  # fewer cost about as much, in planning alone
-_REMEMBERED_RESTS = 50  # commits that say what is normal without the sweep; a second of them
-_FASTEST_COUNTED_SECONDS = 0.001  # below a millisecond a doubling is noise
+_FIRST_SHARE = 0.05  # of the time, until the probe knows what is normal
+_LEAST_SHARE = 0.02  # goes to the sweep whatever else is slow
+_PATIENCE_SECONDS = (
+    300.0  # after which the least share has doubled, and again: it must come to its end
+)
+_FIRST_MORE, _MORE, _LESS = (
+    2.0,
+    1.25,
+    0.5,
+)  # quickly to the first delay, then carefully up, quickly down
+_FINE = 0.75  # of the factor that writers may be slowed down by: below it the sweep takes more
+_FIRST_ROWS = 500
+_FEWEST_ROWS = 200  # fewer cost about as much, in planning alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +29,11 @@ class Throttle:
     duty_cycle: float = 0.5
     """Largest share of wall-clock time spent inside transactions, above 0 up to 1."""
     latency_factor: float = 2.0
-    """Pauses grow while a commit beside the sweep takes this many times as long as in its rests."""
+    """The share falls while the slowest in a hundred commits beside the sweep take this many times
+    as long as in its rests, and rises again while they do not."""
     batch_seconds: float = 0.1
-    """Transactions are sized to last about this long."""
+    """Transactions are sized to last about this long, and less as the share falls: a writer's
+    commit waits until the WAL of the transaction beside it is flushed."""
 
     def __post_init__(self) -> None:
         if not 0 < self.duty_cycle <= 1:
@@ -41,66 +44,17 @@ class Throttle:
             raise ValueError(f"batch_seconds must be positive, got {self.batch_seconds}")
 
 
-class LatencyProbe:
-    """Commits a tiny transaction again and again beside the sweep and remembers how long it took.
+class Probe(Protocol):
+    """Knows how writers fare; `checkpoint_pruner.probe.LatencyProbe` is one."""
 
-    The probe writes a WAL message that nobody reads: the same wait as a writer's commit, no table.
-    """
+    def working(self) -> None:
+        """Learn that a transaction of the sweep begins."""
 
-    def __init__(self, conninfo: str) -> None:
-        self._conninfo = conninfo
-        self._samples: list[float] = []
-        self._rested: deque[float] = deque(maxlen=_REMEMBERED_RESTS)
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="checkpoint-pruner-probe")
-        self._ready = threading.Event()
-        self.idle_seconds = _FASTEST_COUNTED_SECONDS
+    def resting(self) -> None:
+        """Learn that a transaction of the sweep has ended."""
 
-    def __enter__(self) -> Self:
-        self._thread.start()
-        self._ready.wait(timeout=5)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._stop.set()
-        self._thread.join()
-
-    def beside(self) -> float:
-        """Return the median commit beside the transaction that just ended; 0 without any."""
-        samples, self._samples = self._samples, []
-        return statistics.median(samples) if samples else 0.0
-
-    def rested(self) -> None:
-        """Learn from the rest that just ended what a commit takes without the sweep."""
-        samples, self._samples = self._samples, []
-        self._rested.extend(samples)
-        if self._rested:
-            self.idle_seconds = max(statistics.median(self._rested), _FASTEST_COUNTED_SECONDS)
-
-    def _run(self) -> None:
-        try:
-            with psycopg.connect(self._conninfo, autocommit=True) as connection:
-                self._samples = [self._probe(connection) for _ in range(_IDLE_PROBES)]
-                self.rested()
-                self._ready.set()
-                while not self._stop.wait(_PROBE_INTERVAL_SECONDS):
-                    self._samples.append(self._probe(connection))
-        except psycopg.Error:
-            # Without the probe the duty cycle alone gives way to writers.
-            return
-        finally:
-            self._ready.set()
-
-    @staticmethod
-    def _probe(connection: psycopg.Connection) -> float:
-        began = time.monotonic()
-        connection.execute("SELECT pg_logical_emit_message(true, 'checkpoint_pruner', '')")
-        return time.monotonic() - began
+    def slowdown(self) -> float | None:
+        """Return how many times as slow writers are as without the sweep; None for no news."""
 
 
 class Pacer:
@@ -109,48 +63,81 @@ class Pacer:
     def __init__(
         self,
         throttle: Throttle | None,
-        probe: LatencyProbe | None,
+        probe: Probe | None,
         *,
         rows: int,
         pause: Callable[[float], object],
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        self._clock = clock
+        self._began = clock()
         self._throttle = throttle
         self._probe = probe
         self._most_rows = rows
         self._pause = pause
-        self._penalty = 0.0
-        self.rows = min(rows, 2_000) if throttle else rows
+        self._share = 1.0
+        self._more = _FIRST_MORE
+        self._owed_seconds = 0.0
+        self.rows = rows
         self.paused_seconds = 0.0
+        if throttle is not None:
+            self.rows = min(rows, _FIRST_ROWS)
+            self._share = min(throttle.duty_cycle, _FIRST_SHARE if probe else 1.0)
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Time the block; unless it failed, `succeeded`."""
-        began = time.monotonic()
-        yield
-        self.succeeded(time.monotonic() - began)
+    def transaction(self, rows: int | None = None) -> Iterator[None]:
+        """Pause for what the last transaction owes to writers, then time the block.
 
-    def succeeded(self, seconds: float) -> None:
-        """Note a committed transaction, pause for writers, let the next one grow or shrink."""
+        Args:
+            rows: How many the block looks at, if that says how many the next one may.
+        """
+        self.rest()
+        began = time.monotonic()
+        if self._probe is not None:
+            self._probe.working()
+        try:
+            yield
+        finally:
+            if self._probe is not None:
+                self._probe.resting()
+        self.succeeded(time.monotonic() - began, rows)
+
+    def succeeded(self, seconds: float, rows: int | None = None) -> None:
+        """Note a committed transaction, let the next one grow or shrink and come later."""
         if self._throttle is None:
             self.rows = min(self._most_rows, self.rows * 2)
             return
-        fits = self._throttle.batch_seconds / max(seconds, 0.001)
-        slow = self._slow(self._throttle.latency_factor)
-        factor = min(2.0, fits) if not slow else min(0.5, fits)
-        self.rows = max(_FEWEST_ROWS, min(self._most_rows, int(self.rows * factor)))
-        self._penalty = min(self._penalty * 2 + seconds, _LONGEST_PAUSE_SECONDS) if slow else 0.0
-        rest = seconds * (1 / self._throttle.duty_cycle - 1) + self._penalty
-        share = min(_LEAST_SHARE, self._throttle.duty_cycle)
-        rest = min(rest, seconds * (1 / share - 1), _LONGEST_PAUSE_SECONDS)
-        if rest > 0:
-            self._pause(rest)
-            self.paused_seconds += rest
-            if self._probe is not None:
-                self._probe.rested()
+        self._share = self._allowed(self._throttle)
+        if rows is not None:
+            longest = self._throttle.batch_seconds * self._share / self._throttle.duty_cycle
+            fits = min(self.rows * 2, int(rows * longest / max(seconds, 0.001)))
+            self.rows = min(self._most_rows, max(_FEWEST_ROWS, fits))
+        self._owed_seconds = min(seconds * (1 / self._share - 1), _LONGEST_PAUSE_SECONDS)
+
+    def rest(self) -> None:
+        """Pause for as long as the last transaction asked for; after the very last nobody does."""
+        owed, self._owed_seconds = self._owed_seconds, 0.0
+        if owed > 0:
+            self._pause(owed)
+            self.paused_seconds += owed
 
     def failed(self) -> None:
         """Note a timeout or deadlock: the next transactions are smaller."""
         self.rows = max(100, self.rows // 2)
 
-    def _slow(self, factor: float) -> bool:
-        return self._probe is not None and self._probe.beside() > factor * self._probe.idle_seconds
+    def _allowed(self, throttle: Throttle) -> float:
+        """Return the share of time for the sweep, after what the probe has to say."""
+        slowdown = self._probe.slowdown() if self._probe is not None else None
+        if slowdown is None:
+            return self._at_least(self._share, throttle)
+        if slowdown > throttle.latency_factor:
+            self._more = _MORE
+            return self._at_least(self._share * _LESS, throttle)
+        if slowdown < throttle.latency_factor * _FINE:
+            return min(throttle.duty_cycle, self._share * self._more)
+        return self._at_least(self._share, throttle)
+
+    def _at_least(self, share: float, throttle: Throttle) -> float:
+        """Return the share, or what a sweep of this age is due."""
+        doublings = min((self._clock() - self._began) / _PATIENCE_SECONDS, 10.0)
+        return min(throttle.duty_cycle, max(share, _LEAST_SHARE * 2**doublings))

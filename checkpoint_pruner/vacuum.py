@@ -11,11 +11,16 @@ from checkpoint_pruner.report import TABLES, TableSize, Vacuum
 from checkpoint_pruner.statements import statement
 
 _DEAD_SHARE = 0.02  # of the live rows: below it a vacuum scans indexes for next to nothing
+_GENTLE_DELAY_MS = 2  # autovacuum's own default
 _DEAD_ROWS = 50_000  # enough to be worth a vacuum whatever their share
 
 
 def vacuum_tables(
-    connection: psycopg.Connection[Any], tables: Iterable[str] = TABLES, *, force: bool = False
+    connection: psycopg.Connection[Any],
+    tables: Iterable[str] = TABLES,
+    *,
+    force: bool = False,
+    gently: bool = False,
 ) -> tuple[Vacuum, ...]:
     """Run VACUUM on the tables that hold enough dead rows; needs autocommit.
 
@@ -25,10 +30,13 @@ def vacuum_tables(
         connection: A connection in autocommit mode, outside any transaction.
         tables: Tables of the search path.
         force: Vacuum even for a few dead rows.
+        gently: Rest as often as autovacuum does, so that writers keep their pace.
     """
     results = []
     parameters = {"tables": list(tables)}
     connection.execute("SET statement_timeout = 0")
+    if gently:
+        connection.execute(f"SET vacuum_cost_delay = {_GENTLE_DELAY_MS}")
     connection.execute("SELECT pg_stat_force_next_flush()")
     for row in connection.execute(statement("read_vacuum_rights"), parameters):
         table, permitted, live, dead = row

@@ -7,8 +7,9 @@
         FROM checkpoints AS g
         WHERE g.thread_id = ANY(%(thread_ids)s)
             AND g.checkpoint_id >= %(eligible_from)s
-            -- One hash table of the few that stay, and the others leave in the order of the disk.
-            AND g.ctid NOT IN (SELECT k.address FROM kept AS k)
+            -- One hash table of the few that stay, and the others leave in the order of the disk. The
+            -- array hides how many the planner guesses: for too many it would compare each with each.
+            AND g.ctid NOT IN (SELECT unnest(ARRAY(SELECT k.address FROM kept AS k)))
     ))
     RETURNING
         c.thread_id,

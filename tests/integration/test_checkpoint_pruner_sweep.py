@@ -19,8 +19,11 @@ from checkpoint_pruner import (
     sweep,
 )
 from checkpoint_pruner.guard import install_guard
+from checkpoint_pruner.plan import plan_parameters
 from checkpoint_pruner.report import TABLES
 from checkpoint_pruner.session import ADVISORY_KEY
+from checkpoint_pruner.statements import planned
+from checkpoint_pruner.vacuum import vacuum_tables
 from tests.pruner.rows import (
     NOW,
     checkpoint_id,
@@ -540,6 +543,29 @@ def test_touched_tables_are_vacuumed(checkpoint_database: str):
         (table, None) for table in sorted(TABLES)
     ]
     assert {size.table for size in report.sizes} == set(TABLES)
+
+
+def test_a_throttled_sweep_vacuums_no_faster_than_autovacuum(checkpoint_database: str):
+    with psycopg.connect(checkpoint_database, autocommit=True) as connection:
+        vacuum_tables(connection, gently=True)
+
+        assert connection.execute("SHOW vacuum_cost_delay").fetchone() == ("2ms",)
+
+
+def test_however_many_rows_the_planner_expects_to_stay_they_are_looked_up_by_hash(
+    checkpoint_database: str,
+):
+    for n in range(20):
+        write_thread(checkpoint_database, f"t{n}", 200)
+    parameters = plan_parameters([f"t{n}" for n in range(20)], Policy(), now=datetime.now(UTC))
+    with psycopg.connect(checkpoint_database, autocommit=True) as connection:
+        connection.execute("ANALYZE")
+        connection.execute("SET work_mem = '64kB'")
+        connection.execute("SET hash_mem_multiplier = 1")
+        plan = connection.execute(b"EXPLAIN " + planned("delete_unkept"), parameters).fetchall()
+
+    (condition,) = [line for (line,) in plan if "ANY (ctid = " in line]
+    assert "hashed SubPlan" in condition
 
 
 def test_a_throttled_sweep_pauses_for_writers(checkpoint_database: str):
