@@ -9,14 +9,10 @@ from typing import Protocol
 _LONGEST_PAUSE_SECONDS = 5.0
 _FIRST_SHARE = 0.05  # of the time, until the probe knows what is normal
 _LEAST_SHARE = 0.02  # goes to the sweep whatever else is slow
-_PATIENCE_SECONDS = (
-    300.0  # after which the least share has doubled, and again: it must come to its end
-)
-_FIRST_MORE, _MORE, _LESS = (
-    2.0,
-    1.25,
-    0.5,
-)  # quickly to the first delay, then carefully up, quickly down
+_PATIENCE_SECONDS = 300.0  # doubles the least share, again and again: a sweep must come to its end
+_FIRST_MORE = 2.0  # quickly up, until writers feel it for the first time
+_MORE = 1.25  # then with care
+_LESS = 0.5
 _FINE = 0.75  # of the factor that writers may be slowed down by: below it the sweep takes more
 _FIRST_ROWS = 500
 _FEWEST_ROWS = 200  # fewer cost about as much, in planning alone
