@@ -62,8 +62,11 @@ class LatencyProbe:
     def slowdown(self) -> float | None:
         """Return how many times as long as in the rests the slowest commits take.
 
-        1 where nobody writes, and None while too few commits were made since the last answer.
+        1 where nobody writes or the probe cannot reach the server: then the duty cycle alone gives
+        way to writers. None while too few commits were made since the last answer.
         """
+        if not self._thread.is_alive():
+            return 1.0
         if not self._answerable.is_set():
             return None
         self._answerable.clear()
@@ -73,7 +76,6 @@ class LatencyProbe:
         return _slowest(self._all) / idle
 
     def _run(self) -> None:
-        # Without the probe the duty cycle alone gives way to writers.
         with (
             suppress(psycopg.Error),
             psycopg.connect(self._conninfo, autocommit=True) as connection,

@@ -165,13 +165,13 @@ class _Stormer:
         ]
         try:
             self._crowd.submit(self._plan.runs)
-            people = asyncio.create_task(self._crowd.answer())
-            pruner = asyncio.create_task(self._prune())
-            await self._strike()
-            await self._settle()
-            self._crowd.stop_answering()
-            await people
-            pruner.cancel()
+            async with asyncio.TaskGroup() as bystanders:
+                bystanders.create_task(self._crowd.answer())
+                pruner = bystanders.create_task(self._prune())
+                await self._strike()
+                await self._settle()
+                self._crowd.stop_answering()
+                pruner.cancel()
         finally:
             for worker in self._workers:
                 worker.kill()

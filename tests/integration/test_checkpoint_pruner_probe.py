@@ -51,21 +51,22 @@ def test_without_a_rest_there_is_nothing_to_compare_with(watched: LatencyProbe):
             assert watched.slowdown() is None
         watched.resting()
         assert watched._answerable.wait(WAIT_SECONDS)
+        assert watched.slowdown() == 1.0
 
-    assert watched.slowdown() == 1.0
 
-
-def test_an_answer_is_given_once(watched: LatencyProbe):
+def test_an_answer_is_given_once(watched: LatencyProbe, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(probe, "_PER_ANSWER", float("inf"))
     with watched:
-        assert watched._answerable.wait(WAIT_SECONDS)
-    watched.slowdown()
+        watched._answerable.set()
+        answers = [watched.slowdown(), watched.slowdown()]
 
-    assert watched.slowdown() is None
+    assert answers == [1.0, None]
 
 
-def test_a_probe_that_cannot_connect_leaves_the_sweep_alone():
+def test_a_probe_that_cannot_connect_leaves_the_sweep_to_its_duty_cycle():
     with LatencyProbe("host=/nowhere dbname=none") as lonely:
+        lonely._thread.join(WAIT_SECONDS)
         lonely.working()
         lonely.resting()
 
-    assert lonely.slowdown() is None
+        assert lonely.slowdown() == 1.0
