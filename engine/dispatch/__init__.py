@@ -14,7 +14,10 @@ Handler = Callable[[str], Awaitable[None]]
 
 
 class Dispatcher(Protocol):
-    """A queue of tickets; no other module of the engine knows which one."""
+    """A queue of tickets; no other module of the engine knows which one.
+
+    All methods raise `psycopg.Error` when the database fails, as the engine's own statements do.
+    """
 
     async def enqueue(
         self,

@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 
 import procrastinate
@@ -67,13 +67,15 @@ class ProcrastinateDispatcher:
         priority: int = 0,
     ) -> None:
         """Issue a ticket within the caller's transaction."""
-        await self._app.configure_task(
+        task = self._app.configure_task(
             TASK,
             queue=QUEUE,
             priority=priority,
             schedule_at=not_before,
             connection=connection,
-        ).defer_async(thread_id=thread_id)
+        )
+        with _database_errors():
+            await task.defer_async(thread_id=thread_id)
 
     async def reissue(self, connection: Connection, priorities: Mapping[str, int]) -> int:
         """Issue tickets for those of the threads that have none waiting; return how many."""
@@ -96,7 +98,7 @@ class ProcrastinateDispatcher:
         while True:
             try:
                 await self._work(handler, concurrency=concurrency, wait=True)
-            except (ConnectorException, psycopg.Error, OSError) as error:
+            except (psycopg.Error, OSError) as error:
                 log.warning("ticket queue lost", extra={"error": str(error)})
             heed_cancellation()  # the error may have come instead, from saying goodbye
             await asyncio.sleep(RESTART_SECONDS)
@@ -108,11 +110,12 @@ class ProcrastinateDispatcher:
     async def tidy(self) -> None:
         """Remove the tickets that were in the hands of consumers that died."""
         manager = self._app.job_manager
-        for job in await manager.get_stalled_jobs(
-            queue=QUEUE, seconds_since_heartbeat=STALLED_SECONDS
-        ):
-            if job.id is not None:
-                await manager.finish_job_by_id_async(job.id, Status.FAILED, delete_job=True)
+        with _database_errors():
+            for job in await manager.get_stalled_jobs(
+                queue=QUEUE, seconds_since_heartbeat=STALLED_SECONDS
+            ):
+                if job.id is not None:
+                    await manager.finish_job_by_id_async(job.id, Status.FAILED, delete_job=True)
 
     async def _drain_thread(self, thread_id: str) -> None:
         if self._handler is not None:
@@ -120,16 +123,28 @@ class ProcrastinateDispatcher:
 
     async def _work(self, handler: Handler, *, concurrency: int, wait: bool) -> None:
         self._handler = handler
-        await self._app.run_worker_async(
-            queues=[QUEUE],
-            concurrency=concurrency,
-            wait=wait,
-            listen_notify=wait,
-            install_signal_handlers=False,
-            fetch_job_polling_interval=POLL_SECONDS,
-            delete_jobs="always",
-            stalled_worker_timeout=STALLED_SECONDS,
-        )
+        with _database_errors():
+            await self._app.run_worker_async(
+                queues=[QUEUE],
+                concurrency=concurrency,
+                wait=wait,
+                listen_notify=wait,
+                install_signal_handlers=False,
+                fetch_job_polling_interval=POLL_SECONDS,
+                delete_jobs="always",
+                stalled_worker_timeout=STALLED_SECONDS,
+            )
+
+
+@contextmanager
+def _database_errors() -> Iterator[None]:
+    """Raise what the database said, not the queue's name for it, which no caller knows."""
+    try:
+        yield
+    except ConnectorException as error:
+        if isinstance(error.__cause__, psycopg.Error):
+            raise error.__cause__ from None
+        raise psycopg.OperationalError(str(error)) from error
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ import asyncio
 import random
 import uuid
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -77,11 +78,10 @@ class Crowd:
 
     async def answer(self) -> None:
         """Let two people answer every question at the same time, until told to stop."""
-        async with open_engine(options(self.place, run_worker=False)) as engine:
-            while self._answering:
-                for gate in await asyncio.to_thread(self._open_gates):
-                    await asyncio.gather(*(self._answer(engine, gate, who) for who in PEOPLE))
-                await asyncio.sleep(LOOK_SECONDS)
+        while self._answering:
+            with suppress(psycopg.Error, OSError):  # the database is away as they come
+                async with open_engine(options(self.place, run_worker=False)) as engine:
+                    await self._answer_all(engine)
 
     def stop_answering(self) -> None:
         """Let the people go home."""
@@ -112,6 +112,12 @@ class Crowd:
     def _known(self, run_ids: list[str]) -> set[str]:
         rows = self._rows("SELECT run_id FROM holdfast.runs WHERE run_id = ANY(%s)", run_ids)
         return {row["run_id"] for row in rows}
+
+    async def _answer_all(self, engine: Engine) -> None:
+        while self._answering:
+            for gate in await asyncio.to_thread(self._open_gates):
+                await asyncio.gather(*(self._answer(engine, gate, who) for who in PEOPLE))
+            await asyncio.sleep(LOOK_SECONDS)
 
     def _open_gates(self) -> list[dict[str, Any]]:
         try:

@@ -45,7 +45,7 @@ class Plan:
     Attributes:
         kills: SIGKILLs of workers while they have a run in hand.
         zombies: workers that are stopped, overtaken, and continued.
-        cuts: times that the connections of all runs are ended by the server.
+        cuts: times that all connections of workers, clients and people are ended by the server.
         restarts: immediate stops of the database, and starts up to a second later.
         restored_seconds: how long after its return what was accepted may take to be done.
         runs: runs submitted at the start; more follow while there are kills to come.
@@ -211,7 +211,7 @@ class _Stormer:
         self.storm.cuts += 1
         self._rows(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
-            " WHERE application_name LIKE 'holdfast run %%' AND datname = current_database()"
+            " WHERE application_name LIKE 'holdfast%%' AND datname = current_database()"
         )
 
     async def _kill_worker(self) -> None:
