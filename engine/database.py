@@ -1,6 +1,7 @@
 """The engine's way to Postgres: one pool, short transactions, SQL from files."""
 
 import select
+import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection
+from psycopg.conninfo import conninfo_to_dict
 from psycopg.pq import TransactionStatus
 from psycopg.rows import DictRow, dict_row
 from psycopg_pool import AsyncConnectionPool
@@ -22,7 +24,10 @@ DEFAULT_TENANT = "default"
 SESSION_OPTIONS = (
     "-c statement_timeout=10s -c lock_timeout=3s -c idle_in_transaction_session_timeout=10s"
 )
-KEEPALIVES: dict[str, Any] = {
+# So must a network that swallows packets: libpq would wait for minutes. What the connection string
+# says itself counts.
+NETWORK_OPTIONS: dict[str, Any] = {
+    "connect_timeout": 5,
     "keepalives": 1,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -30,6 +35,9 @@ KEEPALIVES: dict[str, Any] = {
     "tcp_user_timeout": 15_000,  # milliseconds
 }
 POOL_TIMEOUT_SECONDS = 5.0
+# How long the pool tries to open one connection, with pauses that double, before the next request
+# begins anew: the longest pause is what a server that is back waits for.
+RECONNECT_SECONDS = 2.0
 CONNECTION_MAX_LIFETIME_SECONDS = 30 * 60.0
 
 
@@ -39,12 +47,34 @@ def statement(name: str) -> bytes:
     return (files("engine") / "sql" / f"{name}.sql").read_bytes()
 
 
+class Pool(AsyncConnectionPool[Connection]):
+    """A pool that looks at a connection before it hands it out."""
+
+    async def getconn(self, timeout: float | None = None) -> Connection:  # noqa: ASYNC109 (its base)
+        """Return a connection that lives, without a round trip unless something speaks against it.
+
+        psycopg_pool's own `check` pauses 1, 2, 4 s between the connections that it finds lost;
+        after a restart of the server that is all of them, and the request times out.
+        """
+        deadline = time.monotonic() + (self.timeout if timeout is None else timeout)
+        while True:
+            connection = await super().getconn(max(deadline - time.monotonic(), 0.0))
+            try:
+                if has_news(connection):
+                    await self.check_connection(connection)
+                return connection
+            except BaseException as error:
+                await self.putconn(connection)  # which opens another in the place of a lost one
+                if not isinstance(error, psycopg.Error):
+                    raise
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Database:
     """An open pool and the tenant whose rows this process works on."""
 
     conninfo: str
-    pool: AsyncConnectionPool[Connection]
+    pool: Pool
     tenant: str = DEFAULT_TENANT
     _committed: dict[int, list[Callable[[], None]]] = field(default_factory=dict)
 
@@ -103,7 +133,7 @@ class Database:
             prepare_threshold=0,
             options=SESSION_OPTIONS,
             application_name=application_name,
-            **KEEPALIVES,
+            **network_options(self.conninfo),
         )
 
 
@@ -128,20 +158,20 @@ async def travelling(connection: Connection) -> AsyncIterator[None]:
         raise
 
 
-async def check_if_readable(connection: Connection) -> None:
-    """Check an idle connection, without a round trip when nothing speaks against it.
-
-    A server that closed it has left a word on the socket; a healthy one is silent.
-    """
-    if has_news(connection):
-        await AsyncConnectionPool.check_connection(connection)
-
-
 def has_news(connection: Connection) -> bool:
-    """Tell whether an idle connection has something to read: of a healthy one, nothing."""
+    """Tell whether an idle connection has something to read: of a healthy one, nothing.
+
+    A server that closed it has left a word on the socket.
+    """
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     return bool(poll.poll(0))
+
+
+def network_options(conninfo: str) -> dict[str, Any]:
+    """Return those of `NETWORK_OPTIONS` that a connection string leaves open."""
+    said = conninfo_to_dict(conninfo)
+    return {name: value for name, value in NETWORK_OPTIONS.items() if name not in said}
 
 
 @asynccontextmanager
@@ -153,7 +183,7 @@ async def open_database(
     Raises:
         psycopg_pool.PoolTimeout: the server cannot be reached.
     """
-    pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
+    pool = Pool(
         conninfo,
         connection_class=AsyncConnection[DictRow],
         kwargs={
@@ -162,13 +192,13 @@ async def open_database(
             "prepare_threshold": 0,
             "options": SESSION_OPTIONS,
             "application_name": "holdfast",
-            **KEEPALIVES,
+            **network_options(conninfo),
         },
         min_size=min(4, max_connections),
         max_size=max_connections,
         timeout=POOL_TIMEOUT_SECONDS,
         max_lifetime=CONNECTION_MAX_LIFETIME_SECONDS,
-        check=check_if_readable,
+        reconnect_timeout=RECONNECT_SECONDS,
         open=False,
     )
     async with pool:

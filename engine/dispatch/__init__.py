@@ -4,13 +4,13 @@ A ticket says "take the lease of this thread and run what is due". It may be los
 late: the rows of `holdfast.runs` are the truth, and the sweeper issues lost tickets again.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
 
 from engine.database import Connection
 
-Handler = Callable[[str], Awaitable[None]]
+Handler = Callable[[str], Coroutine[Any, Any, None]]
 
 
 class Dispatcher(Protocol):
@@ -47,7 +47,8 @@ class Dispatcher(Protocol):
     async def consume(self, handler: Handler, *, concurrency: int) -> None:
         """Hand tickets to `handler`, at most `concurrency` at once, until cancelled.
 
-        Survives a lost database. A handler that raises loses its ticket.
+        Survives a lost database; the handlers at work go on meanwhile, and when it is cancelled. A
+        handler that raises loses its ticket.
         """
 
     async def drain(self, handler: Handler, *, concurrency: int) -> None:

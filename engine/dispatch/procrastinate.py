@@ -8,6 +8,7 @@ from datetime import datetime
 
 import procrastinate
 import psycopg
+from procrastinate.app import WorkerOptions
 from procrastinate.connector import Notify
 from procrastinate.exceptions import ConnectorException
 from procrastinate.jobs import Status
@@ -25,6 +26,13 @@ STALLED_SECONDS = 30.0
 RESTART_SECONDS = 0.25
 # An idle connection that a firewall dropped looks alive; a query now and then finds out.
 PROBE_SECONDS = 15.0
+WORKER_OPTIONS: WorkerOptions = {
+    "queues": [QUEUE],
+    "install_signal_handlers": False,
+    "fetch_job_polling_interval": POLL_SECONDS,
+    "delete_jobs": "always",
+    "stalled_worker_timeout": STALLED_SECONDS,
+}
 
 log = logging.getLogger(__name__)
 
@@ -37,17 +45,30 @@ class _Connector(procrastinate.PsycopgConnector):
         self._database = database
 
     async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
-        """Call `on_notification` for every notification until the connection is lost."""
-        connection = await self._database.connect(application_name="holdfast tickets")
-        async with connection:
-            for channel in channels:
-                await connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
-            while True:
-                async for notification in connection.notifies(timeout=PROBE_SECONDS):
-                    await on_notification(
-                        channel=notification.channel, payload=notification.payload
-                    )
-                await connection.execute("SELECT 1")
+        """Call `on_notification` for every notification until cancelled.
+
+        A lost connection is opened again: Procrastinate would go on without, by polling alone.
+        """
+        listening = sql.SQL("; ").join(
+            sql.SQL("LISTEN {}").format(sql.Identifier(channel)) for channel in channels
+        )
+        while True:
+            try:
+                connection = await self._database.connect(application_name="holdfast tickets")
+                async with connection:
+                    await connection.execute(listening)
+                    await _pass_on(connection, on_notification)
+            except (psycopg.Error, OSError) as error:
+                log.warning("ticket notifications lost", extra={"error": str(error)})
+            heed_cancellation()
+            await asyncio.sleep(RESTART_SECONDS)
+
+
+async def _pass_on(connection: Connection, on_notification: Notify) -> None:
+    while True:
+        async for notification in connection.notifies(timeout=PROBE_SECONDS):
+            await on_notification(channel=notification.channel, payload=notification.payload)
+        await connection.execute("SELECT 1")
 
 
 class ProcrastinateDispatcher:
@@ -56,6 +77,7 @@ class ProcrastinateDispatcher:
     def __init__(self, app: procrastinate.App) -> None:
         self._app = app
         self._handler: Handler | None = None
+        self._at_work: set[asyncio.Task[None]] = set()
         app.task(name=TASK, queue=QUEUE)(self._drain_thread)
 
     async def enqueue(
@@ -97,7 +119,10 @@ class ProcrastinateDispatcher:
         """Hand tickets to `handler` until cancelled, whatever happens to the database."""
         while True:
             try:
-                await self._work(handler, concurrency=concurrency, wait=True)
+                # After an error new tickets must not wait until what is in hand is done.
+                await self._work(
+                    handler, {"concurrency": concurrency, "shutdown_graceful_timeout": 0.0}
+                )
             except (psycopg.Error, OSError) as error:
                 log.warning("ticket queue lost", extra={"error": str(error)})
             heed_cancellation()  # the error may have come instead, from saying goodbye
@@ -105,7 +130,9 @@ class ProcrastinateDispatcher:
 
     async def drain(self, handler: Handler, *, concurrency: int) -> None:
         """Hand the tickets that are due now to `handler` and return when they are done."""
-        await self._work(handler, concurrency=concurrency, wait=False)
+        await self._work(
+            handler, {"concurrency": concurrency, "wait": False, "listen_notify": False}
+        )
 
     async def tidy(self) -> None:
         """Remove the tickets that were in the hands of consumers that died."""
@@ -118,22 +145,17 @@ class ProcrastinateDispatcher:
                     await manager.finish_job_by_id_async(job.id, Status.FAILED, delete_job=True)
 
     async def _drain_thread(self, thread_id: str) -> None:
-        if self._handler is not None:
-            await self._handler(thread_id)
+        if self._handler is None:
+            return
+        task = asyncio.create_task(self._handler(thread_id), name=f"holdfast ticket {thread_id}")
+        self._at_work.add(task)
+        task.add_done_callback(self._at_work.discard)
+        await asyncio.shield(task)  # it goes on when the queue gives the ticket up
 
-    async def _work(self, handler: Handler, *, concurrency: int, wait: bool) -> None:
+    async def _work(self, handler: Handler, options: WorkerOptions) -> None:
         self._handler = handler
         with _database_errors():
-            await self._app.run_worker_async(
-                queues=[QUEUE],
-                concurrency=concurrency,
-                wait=wait,
-                listen_notify=wait,
-                install_signal_handlers=False,
-                fetch_job_polling_interval=POLL_SECONDS,
-                delete_jobs="always",
-                stalled_worker_timeout=STALLED_SECONDS,
-            )
+            await self._app.run_worker_async(**(WORKER_OPTIONS | options))
 
 
 @contextmanager

@@ -17,6 +17,8 @@ DEFAULT_TENANT = "default"
 # A run does one thing at a time; the second connection serves whoever asks beside it.
 MAX_CONNECTIONS = 2
 POOL_TIMEOUT_SECONDS = 5.0
+# Pauses between attempts double until then: the longest is what a server that is back waits for.
+RECONNECT_SECONDS = 2.0
 SESSION_OPTIONS = (
     "-c statement_timeout=10s -c lock_timeout=5s -c idle_in_transaction_session_timeout=30s"
 )
@@ -47,6 +49,7 @@ class Database:
             min_size=0,
             max_size=MAX_CONNECTIONS,
             timeout=POOL_TIMEOUT_SECONDS,
+            reconnect_timeout=RECONNECT_SECONDS,
             check=AsyncConnectionPool.check_connection,
             open=False,
         )

@@ -35,6 +35,10 @@ QUIET_SECONDS = 120.0
 # Runs in the queue at each crash of the database: some in hand, some not yet begun.
 CRASH_LOAD = 24
 MAX_DOWN_SECONDS = 1.0
+# One time in so many the database stays away for as long as a failover takes: pauses between
+# attempts to reconnect that grow without bound would show after its return.
+LONG_ABSENCE_ONCE_IN = 10
+LONG_ABSENCE_SECONDS = 20.0
 PRUNE_PAUSE_SECONDS = 0.2
 
 
@@ -46,7 +50,7 @@ class Plan:
         kills: SIGKILLs of workers while they have a run in hand.
         zombies: workers that are stopped, overtaken, and continued.
         cuts: times that all connections of workers, clients and people are ended by the server.
-        restarts: immediate stops of the database, and starts up to a second later.
+        restarts: immediate stops of the database, and starts up to a second later, or twenty.
         restored_seconds: how long after its return what was accepted may take to be done.
         runs: runs submitted at the start; more follow while there are kills to come.
         pause_seconds: length of a step.
@@ -237,7 +241,9 @@ class _Stormer:
         await self._victim()
         await asyncio.to_thread(self._server.crash)
         self.storm.restarts += 1
-        await asyncio.sleep(self._random.uniform(0, MAX_DOWN_SECONDS))
+        long = self.storm.restarts % LONG_ABSENCE_ONCE_IN == 0
+        down = LONG_ABSENCE_SECONDS if long else self._random.uniform(0, MAX_DOWN_SECONDS)
+        await asyncio.sleep(down)
         await asyncio.to_thread(self._server.start)
         back, left = time.monotonic(), 1
         accepted = self._rows(

@@ -1,12 +1,19 @@
-"""The queue of tickets fails as the engine's own statements do: no caller knows its name."""
+"""The queue of tickets fails as the engine's own statements do, and outlives lost connections."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import psycopg
 import pytest
 
-from engine.runtime import Engine
+from engine.runs.request import RunRequest
+from engine.runtime import Engine, open_engine
+
+LISTENING = (
+    "SELECT pid FROM pg_stat_activity WHERE datname = current_database()"
+    " AND application_name = 'holdfast tickets' AND query LIKE 'LISTEN%' AND state = 'idle'"
+)
 
 
 async def test_a_ticket_for_a_lost_connection_fails_as_any_statement_does(engine: Engine) -> None:
@@ -35,6 +42,54 @@ async def test_a_run_whose_ticket_is_lost_with_its_connection_was_never_accepted
     assert answer.json()["type"].endswith("database-unavailable")
     assert answer.headers["Retry-After"] == "2"
     assert await api.sdk.runs.list(thread["thread_id"]) == []
+
+
+async def test_a_worker_that_lost_its_ear_opens_another(engine: Engine) -> None:
+    database_url = engine.database.conninfo
+    lost = await _first(database_url, LISTENING)
+
+    await _end(database_url, lost)
+
+    assert await _first(database_url, LISTENING) != lost
+
+
+async def test_a_worker_whose_queue_broke_takes_tickets_while_a_run_is_still_in_hand(
+    engine: Engine, engine_options: Callable[..., Any]
+) -> None:
+    database_url = engine.database.conninfo
+    async with open_engine(engine_options(run_worker=False)) as client:
+        long = await client.runs.create(
+            RunRequest(assistant_id="steps", input={"steps": 200, "pause_seconds": 0.05})
+        )
+        await _first(database_url, f"SELECT 1 FROM marks WHERE run_id = '{long.run_id}'")
+        async with await psycopg.AsyncConnection.connect(database_url) as queue:
+            await queue.execute("LOCK TABLE procrastinate_jobs IN ACCESS EXCLUSIVE MODE")
+            await _end(database_url, await _waiting_for(queue))
+
+        short = await client.runs.create(RunRequest(assistant_id="steps", input={"steps": 1}))
+        async with asyncio.timeout(60):
+            over = await client.runs.wait(short.run_id)
+        steps = f"SELECT count(*) FROM checkpoints WHERE thread_id = '{long.thread_id}'"
+        before = await _first(database_url, steps)
+        await _first(database_url, f"{steps} HAVING count(*) > {before + 5}")
+        still = await client.runs.get(long.run_id)
+
+        assert over is not None
+        assert (over.status, still.status, still.attempts) == ("succeeded", "running", 1)
+        await client.runs.cancel(long.run_id)
+
+
+async def _first(database_url: str, query: str) -> Any:
+    """Return the first value of a query as soon as it has a row."""
+    async with (
+        asyncio.timeout(20),
+        await psycopg.AsyncConnection.connect(database_url, autocommit=True) as connection,
+    ):
+        while True:
+            cursor = await connection.execute(query)
+            row = await cursor.fetchone()
+            if row is not None:
+                return row[0]
 
 
 async def _waiting_for(holder: psycopg.AsyncConnection[Any]) -> int:
