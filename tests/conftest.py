@@ -28,6 +28,8 @@ from api.embedded_postgres import embedded_postgres
 from tests.serving import served
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 4 * 1024**3
 
 
 @pytest.fixture(scope="session")
@@ -38,15 +40,22 @@ def postgres() -> Iterator[str]:
         yield make_conninfo(url)
         return
     # Not in pytest's own folder: a later session tidies that up, also under a running server.
-    folder = tempfile.mkdtemp(prefix="holdfast-test-")
+    folder = tempfile.mkdtemp(prefix="holdfast-test-", dir=_memory())
     # Registered before the server's own handler, so that it runs after it and nothing is left.
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     directory = Path(folder) / "data"
     version = int(os.environ.get("HOLDFAST_TEST_POSTGRES", "18"))
     # The machine does not lose power during a test; a killed server loses nothing either way.
-    settings = {"max_connections": "300", "fsync": "off"}
+    settings = {"max_connections": "300", "fsync": "off", "max_wal_size": "256MB"}
     with embedded_postgres(directory, version=version, settings=settings) as uri:
         yield uri
+
+
+def _memory() -> Path | None:
+    """Return a folder in memory with room for a server: making a database is most of many tests."""
+    if not MEMORY.is_dir() or not os.access(MEMORY, os.W_OK):
+        return None
+    return MEMORY if shutil.disk_usage(MEMORY).free >= ROOM_BYTES else None
 
 
 @pytest.fixture(scope="session")
