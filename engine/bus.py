@@ -29,6 +29,8 @@ MAX_HINTS = 50  # topics in one notification, which may have 8,000 bytes
 RECONNECT_SECONDS = (0.1, 0.2, 0.5, 1.0, 2.0)  # the last one repeats
 # An idle connection that a firewall dropped looks alive; a query now and then finds out.
 PROBE_SECONDS = 15.0
+# After that whoever looked in vain, the database being away, looks again without a wake-up.
+AWAY_SECONDS = 5.0
 
 Handler = Callable[[str, str], None]
 

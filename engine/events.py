@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager, suppress
 
 import psycopg
 
-from engine.bus import Bus, Subscription
+from engine.bus import AWAY_SECONDS, Bus, Subscription
 from engine.cancelling import end_task
 from engine.database import Database
 from engine.event_table import (
@@ -367,21 +367,31 @@ class Following:
         self._events.detach(self._key, self, self._subscription)
 
     async def __aiter__(self) -> AsyncIterator[Recorded]:
-        """Yield each event once, in order; end with the run, or when the client is too slow."""
+        """Yield each event once, in order; end with the run, or when the client is too slow.
+
+        Outlasts an absence of the database.
+        """
         try:
-            last = await self._begin()
+            last: int | None = None
             backlog, over = self._after is not None, False
             while not self._overrun:
-                async for recorded in self._news(last, backlog=backlog):
-                    last = recorded.seq if recorded.seq is not None else last
-                    yield recorded
-                if over:
-                    return
-                backlog = False
-                if await self._events.is_over(self._key):
-                    over = True  # one more look: events may have come just before the end
-                elif not await self._subscription.wait(ANNOUNCE_SECONDS):
-                    await self._events.announce(self._key)
+                try:
+                    if last is None:
+                        last = await self._begin()
+                    async for recorded in self._news(last, backlog=backlog):
+                        last = recorded.seq if recorded.seq is not None else last
+                        yield recorded
+                    if over:
+                        return
+                    backlog = False
+                    if await self._events.is_over(self._key):
+                        over = True  # one more look: events may have come just before the end
+                    elif not await self._subscription.wait(ANNOUNCE_SECONDS):
+                        await self._events.announce(self._key)
+                except psycopg.OperationalError as error:
+                    # The run goes on when it is back, and the bus wakes everybody then.
+                    log.warning("stream_interrupted", extra={"key": self._key, "error": str(error)})
+                    await self._subscription.wait(AWAY_SECONDS)
         finally:
             self.close()
 

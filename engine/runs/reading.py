@@ -2,10 +2,13 @@
 
 import asyncio
 import builtins
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from engine.bus import Bus
+import psycopg
+
+from engine.bus import AWAY_SECONDS, Bus
 from engine.database import Connection, Database, statement
 from engine.errors import NotFoundError
 from engine.runs.ports import LocalWorker
@@ -13,6 +16,8 @@ from engine.runs.run import Run, RunStatus
 
 # A waiter is woken; it looks by itself only in case a wake-up was lost with a connection.
 WAIT_RECHECK_SECONDS = 30.0
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,14 +58,24 @@ class Reading:
             )
 
     async def wait(self, run_id: str) -> Run | None:
-        """Return the run once it is over; None when it was deleted meanwhile."""
+        """Return the run once it is over; None when it was deleted meanwhile.
+
+        Outlasts an absence of the database.
+        """
         async with self.bus.subscribe(f"run:{run_id}") as subscription:
             ending = None if self.local is None else self.local.expect(run_id)
             told = None if ending is None else await asyncio.shield(ending)
             if told is not None:
                 return told
             while True:
-                found = await self.list(run_ids=[run_id], limit=1)
+                try:
+                    found = await self.list(run_ids=[run_id], limit=1)
+                except psycopg.OperationalError as error:
+                    # The run is accepted, whatever becomes of the database meanwhile; the bus
+                    # wakes everybody when it is back.
+                    log.warning("wait_interrupted", extra={"run_id": run_id, "error": str(error)})
+                    await subscription.wait(AWAY_SECONDS)
+                    continue
                 if not found or found[0].finished:
                     return found[0] if found else None
                 await subscription.wait(WAIT_RECHECK_SECONDS)

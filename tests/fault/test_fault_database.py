@@ -13,6 +13,7 @@ import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+from engine.events import Following
 from engine.runs.request import RunRequest
 from engine.runtime import open_engine
 from tests.fault.chaos import fresh_server, plan_of
@@ -145,6 +146,39 @@ async def test_while_the_database_is_away_requests_are_told_to_come_back_and_the
 
     assert (refused.status_code, refused.headers["Retry-After"]) == (503, "2")
     assert done.json().get("log") == ["w:0"], done.text
+
+
+async def test_whoever_waits_for_a_run_or_follows_it_outlasts_the_absence_of_the_database(
+    crashing: tuple[CrashingPostgres, Place], caplog: pytest.LogCaptureFixture
+) -> None:
+    server, place = crashing
+    worker = Worker(place=place).start()
+    try:
+        async with open_engine(options(place, run_worker=False)) as client:
+            client.database.pool.timeout = 0.2
+            run = await client.runs.create(work("w", steps=20))
+            following = client.events.follow_run(run.run_id, after=-1)
+            waiting = asyncio.gather(client.runs.wait(run.run_id), _names(following))
+            await asyncio.to_thread(_wait, place.world.exists)
+            server.crash()
+            client.bus.wake_locally(f"run:{run.run_id}")
+            async with asyncio.timeout(60):
+                while not {"wait_interrupted", "stream_interrupted"} <= {*caplog.messages}:
+                    await asyncio.sleep(0.05)
+            server.start()
+
+            async with asyncio.timeout(60):
+                over, names = await waiting
+    finally:
+        worker.kill()
+
+    assert over is not None
+    assert over.status == "succeeded"
+    assert names[0] == "metadata"
+
+
+async def _names(following: Following) -> list[str]:
+    return [recorded.event.event async for recorded in following]
 
 
 async def test_when_the_server_takes_no_more_connections_nothing_accepted_is_lost(
