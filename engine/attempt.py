@@ -14,8 +14,10 @@ from langgraph.pregel import Pregel
 from langgraph.runtime import RunControl
 from langgraph.store.base import BaseStore
 from langgraph.types import StateSnapshot
+from psycopg.rows import DictRow
 
 from engine.bus import Subscription
+from engine.cancelling import heed_cancellation
 from engine.claims import Claim, Ending
 from engine.database import Database, statement
 from engine.errors import ConflictError
@@ -35,6 +37,8 @@ from engine.streaming import Outcome, StreamEvent, StreamOptions, error_event, r
 from engine.wire import error_payload
 
 StopReason = Literal["cancel", "timeout", "shutdown", "lease"]
+
+WATCH_RETRY_SECONDS = 1.0
 
 log = logging.getLogger(__name__)
 
@@ -220,20 +224,32 @@ class Attempt:
                 await _show(recording, event)
 
     async def _watch(self, cancellations: Subscription) -> None:
-        run = self.claim.run
+        """Stop the run when it is cancelled; an absence of the database puts the look off."""
         while True:
             await cancellations.wait()
-            async with self._around.database.pool.connection() as connection:
-                cursor = await connection.execute(
-                    statement("read_run"),
-                    {"tenant": run.tenant, "run_id": run.run_id, "thread_id": None},
-                )
-                row = await cursor.fetchone()
+            try:
+                row = await self._read_run()
+            except psycopg.OperationalError as error:
+                run_id = self.claim.run.run_id
+                log.warning("watch_interrupted", extra={"run_id": run_id, "error": str(error)})
+                await asyncio.sleep(WATCH_RETRY_SECONDS)
+                cancellations.wake()
+                continue
+            heed_cancellation()
             if row is None or row["cancel_action"] is not None:
                 # A run that was deleted is not worth its effects either.
                 self._cancel_action = "interrupt" if row is None else row["cancel_action"]
                 self.stop("cancel")
                 return
+
+    async def _read_run(self) -> DictRow | None:
+        run = self.claim.run
+        async with self._around.database.pool.connection() as connection:
+            cursor = await connection.execute(
+                statement("read_run"),
+                {"tenant": run.tenant, "run_id": run.run_id, "thread_id": None},
+            )
+            return await cursor.fetchone()
 
     async def _ending(self, failure: BaseException | None, recording: Recording) -> Ending:
         if self._stopped == "lease" or (failure is not None and await self._lost()):

@@ -1,19 +1,24 @@
 """Limits that keep accepted work healthy: how long the queue may be, how many calls at once."""
 
 import asyncio
+import logging
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+import psycopg
+
 from engine.bus import Bus
-from engine.database import Connection, Database, statement
+from engine.database import Connection, Database, has_news, statement
 from engine.errors import OverloadedError
 
 # Counting for every request would cost more than the limit is worth.
 MEASURE_SECONDS = 1.0
 RETRY_AFTER_SECONDS = 5
 PERMIT_RECHECK_SECONDS = 2.0
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,7 +75,8 @@ class Permits:
     """So many holders at once under a name, over all processes on the database.
 
     A place is a session advisory lock on one connection of this process: a process that dies
-    gives its places free at once.
+    gives its places free at once. Who holds one when the connection is lost goes on without; who
+    waits for one outlasts an absence of the database.
     """
 
     def __init__(self, *, database: Database, bus: Bus) -> None:
@@ -99,38 +105,52 @@ class Permits:
     async def _take(self, name: str, places: int) -> tuple[int, Connection]:
         async with self._bus.subscribe(f"permit:{name}") as subscription:
             while True:
-                async with self._lock:
-                    connection = await self._connect()
-                    cursor = await connection.execute(
-                        statement("take_permit"),
-                        {
-                            "tenant": self._database.tenant,
-                            "name": name,
-                            "places": places,
-                            "held": sorted(self._held.get(name, ())),
-                        },
-                    )
-                    row = await cursor.fetchone()
-                    if row is not None:
-                        place = int(row["place"])
-                        self._held.setdefault(name, set()).add(place)
-                        return place, connection
+                try:
+                    taken = await self._try(name, places)
+                except psycopg.OperationalError as error:
+                    log.warning("permit_delayed", extra={"permit": name, "error": str(error)})
+                    taken = None
+                if taken is not None:
+                    return taken
                 # A process that died gives places free without telling.
                 await subscription.wait(PERMIT_RECHECK_SECONDS)
+
+    async def _try(self, name: str, places: int) -> tuple[int, Connection] | None:
+        async with self._lock:
+            connection = await self._connect()
+            cursor = await connection.execute(
+                statement("take_permit"),
+                {
+                    "tenant": self._database.tenant,
+                    "name": name,
+                    "places": places,
+                    "held": sorted(self._held.get(name, ())),
+                },
+            )
+            row = await cursor.fetchone()
+            if row is None:
+                return None
+            place = int(row["place"])
+            self._held.setdefault(name, set()).add(place)
+            return place, connection
 
     async def _return(self, name: str, place: int, connection: Connection) -> None:
         async with self._lock:
             if connection is not self._connection or connection.closed:
                 return  # the place went with the connection
             self._held[name].discard(place)
-            await connection.execute(
-                statement("return_permit"),
-                {"tenant": self._database.tenant, "name": name, "place": place},
-            )
-            await self._bus.notify(connection, f"permit:{name}")
+            with suppress(psycopg.OperationalError):  # then the place went with the connection
+                await connection.execute(
+                    statement("return_permit"),
+                    {"tenant": self._database.tenant, "name": name, "place": place},
+                )
+                await self._bus.notify(connection, f"permit:{name}")
 
     async def _connect(self) -> Connection:
-        if self._connection is None or self._connection.closed:
-            self._connection = await self._database.connect(application_name="holdfast permits")
-            self._held = {}
+        if self._connection is not None and not self._connection.closed:
+            if not has_news(self._connection):
+                return self._connection
+            await self._connection.close()
+        self._connection = await self._database.connect(application_name="holdfast permits")
+        self._held = {}
         return self._connection

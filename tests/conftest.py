@@ -142,6 +142,21 @@ def migrated_database(lend_database: Callable[..., str], migrated_template: str)
     return lend_database(migrated_template)
 
 
+@pytest.fixture
+def end_connections(migrated_database: str) -> Callable[[str], None]:
+    """Return a function that lets the server end all connections with such a name, and waits."""
+
+    def end(application_name: str) -> None:
+        with psycopg.connect(migrated_database, autocommit=True) as admin:
+            admin.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+                " WHERE datname = current_database() AND application_name LIKE %s",
+                (application_name,),
+            )
+
+    return end
+
+
 @pytest.fixture(scope="session")
 def shared_invoices() -> Path:
     """Return the folder of the shared real e-invoices, or skip where it is absent."""

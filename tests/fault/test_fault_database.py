@@ -162,9 +162,8 @@ async def test_whoever_waits_for_a_run_or_follows_it_outlasts_the_absence_of_the
             await asyncio.to_thread(_wait, place.world.exists)
             server.crash()
             client.bus.wake_locally(f"run:{run.run_id}")
-            async with asyncio.timeout(60):
-                while not {"wait_interrupted", "stream_interrupted"} <= {*caplog.messages}:
-                    await asyncio.sleep(0.05)
+            looked = {"wait_interrupted", "stream_interrupted"}
+            await asyncio.to_thread(_wait, lambda: looked <= {*caplog.messages})
             server.start()
 
             async with asyncio.timeout(60):

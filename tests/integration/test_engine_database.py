@@ -1,5 +1,7 @@
 """The pool is back with the server, on a real one."""
 
+from collections.abc import Callable
+
 import psycopg
 import pytest
 from psycopg.conninfo import make_conninfo
@@ -9,11 +11,11 @@ from engine.database import NETWORK_OPTIONS, network_options, open_database
 
 
 async def test_the_first_request_after_all_connections_were_lost_is_served(
-    migrated_database: str,
+    migrated_database: str, end_connections: Callable[[str], None]
 ) -> None:
     async with open_database(migrated_database, max_connections=10) as database:
         await database.pool.wait()
-        _end_all(migrated_database)
+        end_connections("holdfast%")
 
         async with database.pool.connection() as connection:
             cursor = await connection.execute("SELECT 1 AS one")
@@ -33,10 +35,12 @@ async def test_a_connection_that_has_only_something_to_say_stays(migrated_databa
             assert connection.info.backend_pid == pid
 
 
-async def test_without_a_server_a_request_gives_up_in_its_time(migrated_database: str) -> None:
+async def test_without_a_server_a_request_gives_up_in_its_time(
+    migrated_database: str, end_connections: Callable[[str], None]
+) -> None:
     async with open_database(migrated_database, max_connections=2) as database:
         database.pool.conninfo = make_conninfo(migrated_database, port=1)
-        _end_all(migrated_database)
+        end_connections("holdfast%")
 
         with pytest.raises(PoolTimeout):
             await database.pool.getconn(timeout=0.5)
@@ -47,13 +51,3 @@ def test_what_the_connection_string_says_about_the_network_counts() -> None:
 
     assert NETWORK_OPTIONS.keys() - options.keys() == {"connect_timeout", "keepalives_idle"}
     assert options.items() <= NETWORK_OPTIONS.items()
-
-
-def _end_all(database_url: str) -> None:
-    """Let the server end every connection to the database, and wait until it has."""
-    with psycopg.connect(database_url, autocommit=True) as admin:
-        admin.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
-            " WHERE datname = current_database() AND pid <> pg_backend_pid()"
-            " AND application_name LIKE 'holdfast%'"
-        )

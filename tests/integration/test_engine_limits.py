@@ -1,6 +1,6 @@
 import asyncio
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import pytest
@@ -60,6 +60,27 @@ async def test_a_process_that_dies_gives_its_places_free(processes: list[Permits
 
     async with asyncio.timeout(10), processes[1].hold("llm:openai", places=1):
         pass
+
+
+async def test_a_place_is_given_although_the_connection_was_lost_since_the_last_one(
+    processes: list[Permits], end_connections: Callable[[str], None]
+) -> None:
+    async with processes[0].hold("llm:openai", places=1):
+        pass
+    end_connections("holdfast permits")
+
+    async with asyncio.timeout(20), processes[0].hold("llm:openai", places=1):
+        assert len(processes[0]._held["llm:openai"]) == 1
+
+
+async def test_who_holds_a_place_goes_on_when_the_connection_is_lost(
+    processes: list[Permits], end_connections: Callable[[str], None]
+) -> None:
+    async with processes[0].hold("llm:openai", places=1):
+        end_connections("holdfast permits")
+
+    async with asyncio.timeout(20), processes[1].hold("llm:openai", places=1):
+        assert len(processes[1]._held["llm:openai"]) == 1
 
 
 async def test_names_do_not_share_their_places(processes: list[Permits]) -> None:

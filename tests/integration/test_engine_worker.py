@@ -2,6 +2,7 @@
 
 import asyncio
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -462,6 +463,30 @@ async def test_a_lost_connection_ends_the_attempt_and_costs_the_run_none(engine:
         " HAVING count(*) > 1",
     )
     assert forks == []
+
+
+async def test_a_run_is_cancelled_although_a_look_for_that_was_cut_off(
+    engine: Engine, end_connections: Callable[[str], None]
+) -> None:
+    run = await engine.runs.create(RunRequest(assistant_id="steps", input=SLOW))
+    await started(engine, run.run_id)
+    async with (
+        await engine.database.connect(application_name="test") as holder,
+        holder.transaction(),
+    ):
+        await holder.execute("LOCK TABLE holdfast.runs IN ACCESS EXCLUSIVE MODE")
+        engine.bus.wake_locally(f"cancel:{run.thread_id}")
+        waiting = "SELECT 1 AS one FROM pg_stat_activity WHERE query LIKE '%%holdfast.runs%%'"
+        async with asyncio.timeout(10):
+            while not await rows(engine, f"{waiting} AND wait_event_type = 'Lock'"):
+                pass
+        await asyncio.to_thread(end_connections, "holdfast")
+
+    await engine.runs.cancel(run.run_id)
+    finished = await engine.runs.wait(run.run_id)
+
+    assert finished is not None
+    assert (finished.status, finished.attempts) == ("cancelled", 1)
 
 
 async def test_a_heartbeat_that_comes_late_leaves_the_connection_to_the_next_run(
