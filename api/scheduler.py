@@ -5,6 +5,7 @@ whichever process looks first does it. A job that took too long is not caught up
 once; two of a kind never overlap.
 """
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -103,5 +104,8 @@ def _survived(name: str, work: Work) -> Work:
             await work()
         except Exception:
             log.exception("job_failed", extra={"job": name})
+        except asyncio.CancelledError:
+            # The server stops. APScheduler would tell of it as of an error.
+            log.info("job_stopped", extra={"job": name})
 
     return job

@@ -295,6 +295,30 @@ async def test_a_sweep_stops_with_its_process_and_says_what_it_has_done(engine: 
     assert (report.stopped, report.rows["checkpoints"]) == ("the process ends", 50)
 
 
+async def test_a_job_that_is_at_work_when_the_clock_stops_is_no_error(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    at_work = asyncio.Event()
+
+    async def sample(*_: object, **__: object) -> None:
+        at_work.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(type(engine.pruning), "sample", sample)
+    async with (
+        open_scheduler(engine, Settings(prune_keep_last=None)) as scheduler,
+        asyncio.timeout(20),
+    ):
+        stopped = asyncio.Event()
+        scheduler.add_listener(
+            lambda event: event.job_id == "storage sample" and stopped.set(), EVENT_JOB_EXECUTED
+        )
+        await at_work.wait()
+    await stopped.wait()
+
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 async def test_sizes_are_written_down_by_the_clock_although_nothing_is_swept(
     engine: Engine,
 ) -> None:
