@@ -24,12 +24,12 @@ NEXT = """async title => {
 
 
 @pytest.fixture
-def decide_hundred(desk: Any) -> Callable[[], list[tuple[str, str, str]]]:
-    """Return a maker of 100 mixed reviews: thread, title and the right decision of each."""
+def ask_mixed(desk: Any) -> Callable[[int], list[tuple[str, str, str]]]:
+    """Return a maker of mixed reviews: thread, title and the right decision of each."""
 
-    def make() -> list[tuple[str, str, str]]:
+    def make(count: int) -> list[tuple[str, str, str]]:
         asked = []
-        for number in range(100):
+        for number in range(count):
             amount = 50_000 + number * 1_000
             right = "reject" if number % 7 == 3 else "edit" if number % 10 == 4 else "approve"
             facts = {
@@ -55,10 +55,11 @@ def decide_hundred(desk: Any) -> Callable[[], list[tuple[str, str, str]]]:
     return make
 
 
-def test_a_hundred_mixed_reviews_are_decided_by_keyboard_without_a_wrong_one(
-    desk: Any, console: Any, decide_hundred: Callable[[], list[tuple[str, str, str]]]
+@pytest.mark.parametrize("count", [25, pytest.param(100, marks=pytest.mark.long)])
+def test_mixed_reviews_are_decided_by_keyboard_without_a_wrong_one(
+    desk: Any, console: Any, ask_mixed: Callable[[int], list[tuple[str, str, str]]], count: int
 ) -> None:
-    made = decide_hundred()
+    made = ask_mixed(count)
     page = console.open("/console/reviews?search=Mixed")
     began = time.monotonic()
     next_ms = []
@@ -98,7 +99,7 @@ def test_a_hundred_mixed_reviews_are_decided_by_keyboard_without_a_wrong_one(
         if decision["type"] != right or amount != expected:
             wrong.append((title, right, decision))
     print(
-        f"\n100 decisions by keyboard in {took:.0f} s; next review on screen after"
+        f"\n{count} decisions by keyboard in {took:.0f} s; next review on screen after"
         f" {sorted(next_ms)[len(next_ms) // 2]:.0f} ms (median), {max(next_ms):.0f} ms (longest)"
     )
     assert wrong == []
