@@ -46,7 +46,7 @@ CONFIG = Path(__file__).parent / "langgraph.json"
 CONCURRENCY = (1, 8, 32)
 FORMS = {
     # seconds per measurement, rounds, dispatches, resumes, queued runs
-    "short": (2.0, 1, 30, 10, 100),
+    "short": (1.0, 1, 20, 5, 60),
     "long": (6.0, 3, 200, 60, 600),
 }
 START_SECONDS = 60.0
