@@ -5,6 +5,7 @@ import logging
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
+from typing import Any, LiteralString
 
 import procrastinate
 import psycopg
@@ -43,6 +44,20 @@ class _Connector(procrastinate.PsycopgConnector):
     def __init__(self, database: Database) -> None:
         super().__init__()
         self._database = database
+
+    async def execute_query_async(self, query: LiteralString, **arguments: Any) -> None:
+        """Execute what nobody waits for: a ticket's removal, a heartbeat, a goodbye.
+
+        Lost with its connection it is done once more and then let be. Procrastinate would give no
+        heartbeat any more after the first one that failed.
+        """
+        for _ in range(2):
+            try:
+                await super().execute_query_async(query, **arguments)
+            except ConnectorException as error:
+                log.warning("ticket not tidied", extra={"error": str(error.__cause__ or error)})
+            else:
+                return
 
     async def listen_notify(self, on_notification: Notify, channels: Iterable[str]) -> None:
         """Call `on_notification` for every notification until cancelled.

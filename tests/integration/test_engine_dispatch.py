@@ -79,6 +79,23 @@ async def test_a_worker_whose_queue_broke_takes_tickets_while_a_run_is_still_in_
         await client.runs.cancel(long.run_id)
 
 
+async def test_a_ticket_is_removed_although_the_connection_was_lost_over_that(
+    engine_options: Callable[..., Any],
+) -> None:
+    async with open_engine(engine_options(run_worker=False)) as idle:
+        database_url = idle.database.conninfo
+        async with idle.database.transaction() as connection:
+            await idle.dispatcher.enqueue(connection, "anybody")
+            await connection.execute("UPDATE procrastinate_jobs SET status = 'doing'")
+        async with await psycopg.AsyncConnection.connect(database_url) as queue:
+            await queue.execute("LOCK TABLE procrastinate_jobs IN EXCLUSIVE MODE")
+            tidying = asyncio.create_task(idle.dispatcher.tidy())
+            await _end(database_url, await _waiting_for(queue))
+        await tidying
+
+        assert await _first(database_url, "SELECT count(*) FROM procrastinate_jobs") == 0
+
+
 async def _first(database_url: str, query: str) -> Any:
     """Return the first value of a query as soon as it has a row."""
     async with (
