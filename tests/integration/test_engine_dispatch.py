@@ -6,6 +6,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 from engine.runs.request import RunRequest
 from engine.runtime import Engine, open_engine
@@ -96,6 +97,17 @@ async def test_a_ticket_is_removed_although_the_connection_was_lost_over_that(
         assert await _first(database_url, "SELECT count(*) FROM procrastinate_jobs") == 0
 
 
+async def test_a_heartbeat_that_fails_is_not_the_last_one(
+    engine_options: Callable[..., Any], end_connections: Callable[[str], None]
+) -> None:
+    async with open_engine(engine_options(run_worker=False)) as idle:
+        idle.database.pool.timeout = 0.2
+        idle.database.pool.conninfo = make_conninfo(idle.database.conninfo, port=1)
+        end_connections("holdfast")
+
+        await idle.dispatcher._app.job_manager.update_heartbeat(1)  # raises nothing
+
+
 async def _first(database_url: str, query: str) -> Any:
     """Return the first value of a query as soon as it has a row."""
     async with (
@@ -111,14 +123,15 @@ async def _first(database_url: str, query: str) -> Any:
 
 async def _waiting_for(holder: psycopg.AsyncConnection[Any]) -> int:
     """Return the backend that waits for a lock of `holder`."""
-    while True:
-        cursor = await holder.execute(
-            "SELECT pid FROM pg_locks WHERE NOT granted AND %s = ANY(pg_blocking_pids(pid))",
-            (holder.info.backend_pid,),
-        )
-        row = await cursor.fetchone()
-        if row is not None:
-            return int(row[0])
+    async with asyncio.timeout(20):
+        while True:
+            cursor = await holder.execute(
+                "SELECT pid FROM pg_locks WHERE NOT granted AND %s = ANY(pg_blocking_pids(pid))",
+                (holder.info.backend_pid,),
+            )
+            row = await cursor.fetchone()
+            if row is not None:
+                return int(row[0])
 
 
 async def _end(database_url: str, pid: int) -> None:

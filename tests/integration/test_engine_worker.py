@@ -476,9 +476,12 @@ async def test_a_run_is_cancelled_although_a_look_for_that_was_cut_off(
     ):
         await holder.execute("LOCK TABLE holdfast.runs IN ACCESS EXCLUSIVE MODE")
         engine.bus.wake_locally(f"cancel:{run.thread_id}")
-        waiting = "SELECT 1 AS one FROM pg_stat_activity WHERE query LIKE '%%holdfast.runs%%'"
+        waiting = (
+            "SELECT 1 AS one FROM pg_stat_activity WHERE datname = current_database()"
+            " AND wait_event_type = 'Lock' AND query LIKE '-- One run;%%'"
+        )
         async with asyncio.timeout(10):
-            while not await rows(engine, f"{waiting} AND wait_event_type = 'Lock'"):
+            while not await rows(engine, waiting):
                 pass
         await asyncio.to_thread(end_connections, "holdfast")
 
